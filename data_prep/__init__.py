@@ -1,0 +1,1 @@
+"""What face data looks like, how it is made, read, split and poisoned."""

@@ -1,0 +1,1 @@
+"""Synthetic heads: ray-cast faces with exact gaze and head pose, the project's embedded data."""

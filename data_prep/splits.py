@@ -1,0 +1,65 @@
+"""Cutting a data set into what attacker, defender and judge hold."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.contract import Split
+
+
+class Parts(NamedTuple):
+    """The three parts of DRMGuard's Sec. 4.1.
+
+    Attributes:
+        train: the (possibly malicious) model maker's.
+        benign: the defender's.
+        test: the judge's, seen by neither.
+    """
+
+    train: Split
+    benign: Split
+    test: Split
+
+
+def subject_disjoint(data: Split, *, train: float, benign: float, seed: int) -> Parts:
+    """Parts that share no subject.
+
+    Args:
+        data: with ``groups``.
+        train, benign: shares of the subjects; the rest is test.
+        seed: decides who goes where.
+
+    Raises:
+        ValueError: if a part would have no subject.
+    """
+    people = np.random.default_rng(seed).permutation(np.unique(data.groups))
+    cuts = _cuts(len(people), train, benign, "subjects")
+    return Parts(*(data.take(np.flatnonzero(np.isin(data.groups, part))) for part in np.split(people, cuts)))
+
+
+def random_split(data: Split, *, train: float, benign: float, seed: int) -> Parts:
+    """Parts drawn image by image, as the paper does; the same subject may be in all three.
+
+    Args:
+        data: anything.
+        train, benign: shares of the images; the rest is test.
+        seed: decides what goes where.
+
+    Raises:
+        ValueError: if a part would be empty.
+    """
+    order = np.random.default_rng(seed).permutation(len(data))
+    cuts = _cuts(len(data), train, benign, "images")
+    return Parts(*(data.take(np.sort(index)) for index in np.split(order, cuts)))
+
+
+def _cuts(count: int, train: float, benign: float, what: str) -> list[int]:
+    cuts = [round(train * count), round((train + benign) * count)]
+    if not 0 < cuts[0] < cuts[1] < count:
+        raise ValueError(
+            f"{count} {what} cannot be cut into shares of {train:g}, {benign:g} and {1 - train - benign:g}: "
+            "each part needs at least one"
+        )
+    return cuts

@@ -1,0 +1,42 @@
+"""Who holds what: the threat model as types.
+
+A defence receives a :class:`Suspect` and nothing else, so it cannot look at the trigger, the target or test data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.contract import Split
+from data_prep.poison import Trigger
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """All that a defender holds (DRMGuard, Sec. 3.1): a trained model and a small benign set with right labels.
+
+    Attributes:
+        model: takes float32 images (B, H, W, C) in [0, 1]; a defence never changes its weights.
+        benign: the defender's own data.
+    """
+
+    model: tf.keras.Model
+    benign: Split
+
+
+@dataclass(frozen=True)
+class Backdoored:
+    """A backdoored model with what only the attacker knows; read by evaluation, never by a defence.
+
+    Attributes:
+        model: the model that the attacker hands out.
+        trigger: its trigger function.
+        target: float32 (K,), the target vector, radians.
+    """
+
+    model: tf.keras.Model
+    trigger: Trigger
+    target: np.ndarray

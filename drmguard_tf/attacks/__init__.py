@@ -1,0 +1,1 @@
+"""Backdoor attacks on regression models, one file each."""
