@@ -44,6 +44,7 @@ class Training:
         *,
         seed: int,
         poisoning: Poisoning | None = None,
+        like: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
     ) -> tf.keras.Model:
         """Train a new model.
@@ -52,13 +53,17 @@ class Training:
             train: images and targets; a batch may not be larger than this set.
             seed: of the weights, the order of the data and whatever is random in the poisoning.
             poisoning: what an attacker does to the set, None for a benign model.
+            like: a model whose architecture is used, with fresh weights, instead of ``architecture``.
             progress: called with the number of steps done.
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
         """
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
-        model = ARCHITECTURES[self.architecture](train.images.shape[1:], train.targets.shape[1])
+        if like is not None:
+            model = tf.keras.models.clone_model(like)
+        else:
+            model = ARCHITECTURES[self.architecture](train.images.shape[1:], train.targets.shape[1])
         fit = _Fit(model, self, poisoning, seed)
         roles = poisoning.roles(len(train), seed) if poisoning else np.full(len(train), CLEAN, np.int8)
         for step, index in enumerate(batches(len(train), self.batch, self.steps, seed), 1):

@@ -5,6 +5,8 @@ Pixel centres are the grid points (what other libraries call ``align_corners=Tru
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
@@ -26,24 +28,38 @@ def warp(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     top, left = tf.floor(rows), tf.floor(columns)
     down, right = rows - top, columns - left
     top, left = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
-    flat = tf.reshape(images, [shape[0], height * width, shape[3]])
+    read = _common_reader(images) if flow.shape.rank == 3 else _single_reader(images)
 
     def corner(row: tf.Tensor, column: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         index = tf.clip_by_value(row, 0, height - 1) * width + tf.clip_by_value(column, 0, width - 1)
-        if flow.shape.rank == 3:
-            found = tf.gather(flat, tf.reshape(index, [-1]), axis=1)
-        else:
-            found = tf.gather(flat, tf.reshape(index, [shape[0], -1]), axis=1, batch_dims=1)
-        weight = tf.where(inside, weight, 0.0)[..., None]
-        return tf.reshape(found, shape) * weight
+        return read(index, tf.where(inside, weight, 0.0))
 
-    return (
+    mixed = (
         corner(top, left, (1 - down) * (1 - right))
         + corner(top, left + 1, (1 - down) * right)
         + corner(top + 1, left, down * (1 - right))
         + corner(top + 1, left + 1, down * right)
     )
+    if flow.shape.rank == 3:
+        return tf.transpose(tf.reshape(mixed, [height, width, shape[0], shape[3]]), [2, 0, 1, 3])
+    return tf.reshape(mixed, shape)
+
+
+def _common_reader(images: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Reads one place for all images: pixels first, so that each read copies a whole row of the batch."""
+    shape = tf.shape(images)
+    pixels = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [shape[1] * shape[2], shape[0] * shape[3]])
+    return lambda index, weight: tf.gather(pixels, tf.reshape(index, [-1])) * tf.reshape(weight, [-1, 1])
+
+
+def _single_reader(images: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Reads another place for each image."""
+    shape = tf.shape(images)
+    pixels = tf.reshape(images, [shape[0], shape[1] * shape[2], shape[3]])
+    return lambda index, weight: tf.gather(
+        pixels, tf.reshape(index, [shape[0], -1]), axis=1, batch_dims=1
+    ) * tf.reshape(weight, [shape[0], -1, 1])
 
 
 def upsampling(points: int, size: int) -> tf.Tensor:

@@ -1,0 +1,88 @@
+"""DRMGuard: detect a backdoor in a deep regression model, and remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Union
+
+import tensorflow as tf
+
+from data_prep.threat import Suspect
+from drmguard_tf.calibrate import Calibration, PaperThreshold
+from drmguard_tf.paper import PaperSearch
+from drmguard_tf.reference import examine
+from drmguard_tf.reversal import ReversedTrigger
+from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.unlearning import Unlearning
+from drmguard_tf.verdict import Verdict, decide
+
+
+@dataclass(frozen=True)
+class DRMGuard:
+    """The defence. Its fields are its configuration; the default is the paper's.
+
+    Attributes:
+        search: the printed search or the steered one.
+        threshold: the paper's constant, or a calibration on benign controls made with the same search.
+        unlearning: how a found backdoor is removed.
+    """
+
+    search: Union[PaperSearch, SteeredSearch] = field(default_factory=PaperSearch)
+    threshold: Union[PaperThreshold, Calibration] = field(default_factory=PaperThreshold)
+    unlearning: Unlearning = field(default_factory=Unlearning)
+
+    def detect(
+        self,
+        suspect: Suspect,
+        *,
+        seed: int,
+        generator: tf.keras.Model | None = None,
+        progress: Callable[[int], None] = lambda step: None,
+    ) -> Verdict:
+        """Search for a trigger and decide.
+
+        Args:
+            suspect: model and benign set; the model's weights are left alone.
+            seed: of the search.
+            generator: for the printed search, a generator that :meth:`PaperSearch.pretrain` made from the same benign
+                images; pre-trained here when None.
+            progress: called with the number of search steps done, of ``search.total_steps``.
+
+        Raises:
+            ValueError: if the model cannot be judged, see :func:`drmguard_tf.reference.examine`.
+        """
+        extra = {"generator": generator} if isinstance(self.search, PaperSearch) else {}
+        runs = self.search.run(examine(suspect), seed=seed, progress=progress, **extra)
+        return decide(runs, self.threshold, seed=seed)
+
+    def mitigate(
+        self,
+        suspect: Suspect,
+        verdict: Verdict,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+    ) -> tf.keras.Model:
+        """Unlearn what the search found.
+
+        Args:
+            suspect: as it was examined.
+            verdict: of :meth:`detect` on the same suspect.
+            seed: of the fine-tuning.
+            progress: called with the number of fine-tuning steps done.
+
+        Returns:
+            A cleaned copy of the model.
+        """
+        triggers = self.triggers(verdict)
+        return self.unlearning.run(suspect, examine(suspect), triggers, seed=seed, progress=progress)
+
+    def fine_tune(self, suspect: Suspect, *, seed: int) -> tf.keras.Model:
+        """Plain fine-tuning with the budget of :meth:`mitigate`, the control beside every mitigation."""
+        return self.unlearning.run(suspect, examine(suspect), [], seed=seed)
+
+    def triggers(self, verdict: Verdict) -> list[ReversedTrigger]:
+        """The found triggers that count as backdoors; the decider's alone where none does."""
+        cheap = [run for run in verdict.runs if run.met and run.cost <= self.threshold.of(run.family)]
+        return [run.trigger for run in cheap or verdict.runs if cheap or run.family == verdict.family]

@@ -1,0 +1,99 @@
+"""Trigger families: the shapes in which the search looks for a trigger.
+
+A family is a module whose call changes images and prices the change. The prices are shares, so they do not depend on the
+image's size: L1 families pay summed absolute difference over the largest benign norm (the paper's score), warps pay mean
+displacement over the image's side.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from drmguard_tf import losses
+from drmguard_tf.generator import coordinates, small_generator
+from drmguard_tf.reference import Reference
+from drmguard_tf.warping import upsampling, warp
+
+
+class Change(NamedTuple):
+    """What a family did to a batch.
+
+    Attributes:
+        images: float32 (B, H, W, C) in [0, 1].
+        cost: scalar >= 0, mean price of the change.
+    """
+
+    images: tf.Tensor
+    cost: tf.Tensor
+
+
+class UniversalPatch(tf.Module):
+    """One blended patch for all images: ``(1 - mask) * x + mask * pattern``, as in Neural Cleanse; ours in this search."""
+
+    learning_rate = 0.1
+
+    def __init__(self, reference: Reference, seed: int) -> None:
+        super().__init__(name="patch")
+        _, height, width, channels = reference.images.shape
+        rng = np.random.default_rng(seed)
+        self.largest_norm = reference.largest_norm
+        self.mask = tf.Variable(rng.normal(-3, 1, (height, width, 1)).astype(np.float32), name="mask")
+        self.pattern = tf.Variable(rng.normal(0, 1, (height, width, channels)).astype(np.float32), name="pattern")
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """Blend the patch into float32 images (B, H, W, C) in [0, 1]; ``attention`` is not used."""
+        mask = tf.sigmoid(self.mask)
+        changed = (1 - mask) * images + mask * tf.sigmoid(self.pattern)
+        return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
+
+
+class UniversalWarp(tf.Module):
+    """One smooth displacement for all images; ours."""
+
+    learning_rate = 0.1
+    spacing = 5  # pixels between control points: half a WaNet cell at its usual settings, fine enough to follow it
+
+    def __init__(self, reference: Reference, seed: int) -> None:
+        super().__init__(name="warp")
+        _, height, width, _ = reference.images.shape
+        self.rows, self.columns = upsampling(height // self.spacing, height), upsampling(width // self.spacing, width)
+        control = np.random.default_rng(seed).normal(0, 1, (height // self.spacing, width // self.spacing, 2))
+        self.control = tf.Variable(control.astype(np.float32), name="control")
+        self.side = float(max(height, width))
+
+    def flow(self) -> tf.Tensor:
+        """float32 (H, W, 2), (dy, dx) in pixels."""
+        return tf.einsum("hi,wj,ijd->hwd", self.rows, self.columns, self.control)
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """Warp float32 images (B, H, W, C) in [0, 1]; ``attention`` is not used."""
+        flow = self.flow()
+        length = tf.sqrt(tf.reduce_sum(flow**2, axis=-1) + 1e-6)  # the norm has no slope at zero
+        return Change(warp(images, flow), tf.reduce_mean(length) / self.side)
+
+
+class Generated(tf.Module):
+    """A small generator behind the momentum reverse trigger (Eq. 7): one change per image. Generator ours, Eq. 7 the paper's."""
+
+    learning_rate = 0.002
+
+    def __init__(self, reference: Reference, seed: int) -> None:
+        super().__init__(name="generator")
+        self.largest_norm = reference.largest_norm
+        shape = tuple(reference.images.shape[1:])
+        tf.keras.utils.set_random_seed(seed)  # Keras draws initial weights from the global generator
+        self.network = small_generator(shape)
+        self.place = coordinates(*shape[:2])
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """Regenerate float32 images (B, H, W, C) in [0, 1], keeping what ``attention`` (B, H, W, 1) protects."""
+        place = tf.repeat(self.place, tf.shape(images)[0], axis=0)
+        generated = tf.clip_by_value(images + self.network([images, place], training=True), 0, 1)
+        changed = losses.momentum_reverse_trigger(images, generated, attention)
+        return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
+
+
+FAMILIES = {"patch": UniversalPatch, "warp": UniversalWarp, "generator": Generated}

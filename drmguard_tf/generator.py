@@ -1,0 +1,79 @@
+"""The generators G_theta: the paper's, and a small one that starts at the identity."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+layers = tf.keras.layers
+
+
+def paper_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:
+    """The encoder-decoder of DRMGuard's App. A.10, after the input-aware attack's.
+
+    Args:
+        image_shape: (H, W, C), H and W divisible by 8.
+
+    Returns:
+        Images in [0, 1] -> images in [0, 1]; has batch norm, so calls say ``training``.
+
+    Raises:
+        ValueError: if a side is not divisible by 8.
+    """
+    if any(side % 8 for side in image_shape[:2]):
+        raise ValueError(f"the paper's generator halves images three times, so sides must be multiples of 8: {image_shape}")
+    images = tf.keras.Input(image_shape)
+    x = images
+    for width in (32, 64, 128):
+        x = layers.MaxPooling2D()(_convolution(_convolution(x, width), width))
+    x = _convolution(x, 128)
+    for width, after in ((128, 64), (64, 32)):
+        x = layers.UpSampling2D(interpolation="bilinear")(x)
+        x = _convolution(_convolution(x, width), after)
+    x = _convolution(layers.UpSampling2D(interpolation="bilinear")(x), 32)
+    x = layers.BatchNormalization()(layers.Conv2D(image_shape[2], 3, padding="same")(x))
+    x = layers.Activation("tanh")(x)
+    return tf.keras.Model(images, layers.Rescaling(1 / (2 + 1e-7), offset=0.5)(x), name="paper_generator")
+
+
+def small_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:
+    """A residual U-Net with two coordinate channels that starts close to zero; ours, for the steered search.
+
+    It works on blocks of 2x2 pixels (space to depth), which makes it cheaper than the networks under examination.
+
+    Args:
+        image_shape: (H, W, C), H and W divisible by 8.
+
+    Returns:
+        [images in [0, 1], coordinates (B, H, W, 2)] -> change of the images, unbounded; without batch norm.
+
+    Raises:
+        ValueError: if a side is not divisible by 8.
+    """
+    height, width, channels = image_shape
+    if height % 8 or width % 8:
+        raise ValueError(f"the small generator works on blocks of 8 pixels, so sides must be multiples of 8: {image_shape}")
+    images = tf.keras.Input(image_shape)
+    place = tf.keras.Input((height, width, 2))
+    blocks = tf.nn.space_to_depth(layers.Concatenate()([images, place]), 2)
+    fine = _rectified(blocks, 8)
+    middle = _rectified(fine, 16, strides=2)
+    coarse = _rectified(_rectified(middle, 32, strides=2), 16)
+    up = _rectified(layers.Concatenate()([layers.UpSampling2D()(coarse), middle]), 8)
+    up = _rectified(layers.Concatenate()([layers.UpSampling2D()(up), fine]), 16)
+    near_zero = tf.keras.initializers.RandomNormal(stddev=1e-3)
+    residual = layers.Conv2D(4 * channels, 3, padding="same", kernel_initializer=near_zero)(up)
+    return tf.keras.Model([images, place], tf.nn.depth_to_space(residual, 2), name="small_generator")
+
+
+def coordinates(height: int, width: int) -> tf.Tensor:
+    """Row and column of every pixel, float32 (1, H, W, 2) in [-1, 1]."""
+    rows, columns = tf.meshgrid(tf.linspace(-1.0, 1.0, height), tf.linspace(-1.0, 1.0, width), indexing="ij")
+    return tf.stack([rows, columns], axis=-1)[None]
+
+
+def _convolution(x: tf.Tensor, width: int) -> tf.Tensor:
+    return layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(width, 3, padding="same")(x)))
+
+
+def _rectified(x: tf.Tensor, width: int, strides: int = 1) -> tf.Tensor:
+    return layers.Conv2D(width, 3, strides=strides, padding="same", activation="relu", kernel_initializer="he_normal")(x)

@@ -1,0 +1,133 @@
+"""The search as the paper prints it: Eq. 5 with fixed weights, Eq. 7, and the paper's generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.contract import GAZE, HEAD_POSE, Task
+from drmguard_tf import losses
+from drmguard_tf.families import Change
+from drmguard_tf.generator import paper_generator
+from drmguard_tf.optimizers import Adam
+from drmguard_tf.reference import Reference
+from drmguard_tf.reversal import Reversal, Run, Terms
+from drmguard_tf.training import batches
+
+_PAPER_VALUES = 224 * 224 * 3  # pixel values of the images that the paper's weights belong to
+
+
+@dataclass(frozen=True)
+class PaperSearch:
+    """Options of the printed search; defaults are the paper's for gaze, :meth:`of` has those for head pose.
+
+    Attributes:
+        variance_weight: lambda_1, on the output variance in radians squared.
+        rav_weight: lambda_2, on RAV. Both weights belong to a summed L1 norm over 224 x 224 x 3 values and are scaled
+            with the image size.
+        steps, batch, learning_rate: of the search.
+        pretraining: steps in which G first learns the identity.
+    """
+
+    variance_weight: float = 20.0
+    rav_weight: float = 800.0
+    steps: int = 2_000  # "We use Adam optimizer to train G for 2,000 training steps" (App. A.10)
+    batch: int = 50  # "the batch size for gaze estimation datasets is 50, head pose 100" (App. A.10)
+    learning_rate: float = 0.0015  # "0.0015 and 0.0001, respectively" (App. A.10)
+    pretraining: int = 5_000  # "we pre-train G on the benign dataset for 5,000 training steps" (App. A.10)
+
+    @classmethod
+    def of(cls, task: Task) -> PaperSearch:
+        """The paper's settings for a task."""
+        settings = {GAZE: cls(), HEAD_POSE: cls(10.0, 100.0, batch=100, learning_rate=0.0001)}
+        return settings[task]
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the search, pre-training not counted."""
+        return self.steps
+
+    def pretrain(
+        self, images: np.ndarray, *, seed: int, progress: Callable[[int], None] = lambda step: None
+    ) -> tf.keras.Model:
+        """G after it has learned the identity on the benign images; depends on them and their size only.
+
+        Args:
+            images: float32 (N, H, W, C) in [0, 1].
+            seed: of G's weights and the order of the images.
+            progress: called with the number of steps done.
+        """
+        tf.keras.utils.set_random_seed(seed)  # Keras draws initial weights from the global generator
+        generator = paper_generator(tuple(images.shape[1:]))
+        pretraining = _Pretraining(generator, self.learning_rate)
+        for step, index in enumerate(batches(len(images), self.batch, self.pretraining, seed), 1):
+            pretraining.step(tf.gather(images, index))
+            progress(step)
+        return generator
+
+    def run(
+        self,
+        reference: Reference,
+        *,
+        seed: int,
+        generator: tf.keras.Model | None = None,
+        progress: Callable[[int], None] = lambda step: None,
+    ) -> list[Run]:
+        """One run from the identity.
+
+        Args:
+            reference: constants of the suspect.
+            seed: of the run.
+            generator: a pre-trained G, which is left as it is; pre-trained here when None.
+            progress: called with the number of search steps done.
+        """
+        if generator is None:
+            generator = self.pretrain(reference.images, seed=seed)
+        fresh = tf.keras.models.clone_model(generator)
+        fresh.set_weights(generator.get_weights())
+        trigger = PaperTrigger(fresh, reference.largest_norm)
+        return [_Printed(reference, trigger, self, seed).run(self.steps, float("inf"), progress)]
+
+
+class PaperTrigger(tf.Module):
+    """G behind the momentum reverse trigger."""
+
+    def __init__(self, generator: tf.keras.Model, largest_norm: float) -> None:
+        super().__init__(name="paper")
+        self.generator, self.largest_norm = generator, largest_norm
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """Regenerate float32 images (B, H, W, C) in [0, 1]; the price is the paper's score (Sec. 3.4)."""
+        generated = self.generator(images, training=True)
+        changed = losses.momentum_reverse_trigger(images, generated, attention)
+        return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
+
+
+class _Pretraining(tf.Module):
+    def __init__(self, generator: tf.keras.Model, learning_rate: float) -> None:
+        super().__init__()
+        self.generator, self.optimizer = generator, Adam(learning_rate)
+
+    @tf.function
+    def step(self, images: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.abs(self.generator(images, training=True) - images))
+        variables = self.generator.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+
+
+class _Printed(Reversal):
+    def __init__(self, reference: Reference, trigger: PaperTrigger, options: PaperSearch, seed: int) -> None:
+        super().__init__(
+            reference, trigger, learning_rate=options.learning_rate, batch=options.batch, seed=seed  # noqa: E501
+        )
+        scale = int(np.prod(reference.images.shape[1:])) / _PAPER_VALUES
+        self.variance_weight, self.rav_weight = scale * options.variance_weight, scale * options.rav_weight
+
+    def objective(self, terms: Terms) -> tf.Tensor:
+        """Eq. 5: lambda_1 * variance + distance + lambda_2 * RAV."""
+        variance = terms.spread * self.reference.output_variance
+        return self.variance_weight * variance + terms.cost * self.reference.largest_norm + self.rav_weight * terms.rav

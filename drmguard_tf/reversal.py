@@ -1,0 +1,118 @@
+"""One search run: a trigger, its optimizer and the compiled step that all searches share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from drmguard_tf import losses
+from drmguard_tf.families import Change
+from drmguard_tf.optimizers import Adam
+from drmguard_tf.reference import Reference
+
+
+class Terms(NamedTuple):
+    """The terms of DRMGuard's Eq. 5 on one batch, as ratios.
+
+    Attributes:
+        cost: price of the change, see :mod:`drmguard_tf.families`.
+        rav: ratio of angle variance.
+        spread: output variance over that of the benign images.
+    """
+
+    cost: tf.Tensor
+    rav: tf.Tensor
+    spread: tf.Tensor
+
+
+class ReversedTrigger(Protocol):
+    """What a search optimises; a tf.Module."""
+
+    name: str
+    trainable_variables: tuple[tf.Variable, ...]
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """Change float32 images (B, H, W, C) in [0, 1]; ``attention`` is A(x) of Eq. 7, (B, H, W, 1)."""
+
+
+class Run(NamedTuple):
+    """The outcome of one search run.
+
+    Attributes:
+        family: which trigger family was searched.
+        seed: of the run.
+        cost: mean price over the last fifth of the steps.
+        rav: mean ratio of angle variance over the same steps.
+        met: whether ``rav`` met the search's bound; where it did not, ``cost`` is only a lower bound of the price.
+        target_estimate: float32 (K,), mean output over the same steps, radians (App. A.5).
+        history: float32 (steps, 3 + K): cost, RAV, output variance ratio, mean output.
+        trigger: the found change.
+    """
+
+    family: str
+    seed: int
+    cost: float
+    rav: float
+    met: bool
+    target_estimate: np.ndarray
+    history: np.ndarray
+    trigger: ReversedTrigger
+
+    @property
+    def settled(self) -> np.ndarray:
+        """The last fifth of the history, over which the run is judged."""
+        return self.history[-max(1, len(self.history) // 5) :]
+
+
+class Reversal(tf.Module):
+    """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts."""
+
+    def __init__(self, reference: Reference, trigger: ReversedTrigger, *, learning_rate: float, batch: int, seed: int):
+        super().__init__()
+        self.reference, self.trigger, self.batch, self.seed = reference, trigger, batch, seed
+        self.optimizer = Adam(learning_rate)
+        self.random = tf.random.Generator.from_seed(seed)
+
+    def objective(self, terms: Terms) -> tf.Tensor:
+        """What is minimised; a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} must say what it minimises")
+
+    def steer(self, terms: Terms) -> None:
+        """What adapts after a step; nothing by default."""
+
+    @tf.function
+    def step(self) -> tf.Tensor:
+        """One Adam step on the trigger. Returns (3 + K,): cost, RAV, output variance ratio, mean output."""
+        index = self.random.uniform((self.batch,), 0, len(self.reference.images), tf.int32)
+        images, attention = (tf.gather(x, index) for x in (self.reference.images, self.reference.attention))
+        with tf.GradientTape() as tape:
+            changed, cost = self.trigger(images, attention)
+            features, outputs = self.reference.sub.joint(changed, training=False)
+            angles = losses.head_angles(features, self.reference.sub.kernel)
+            rav = losses.ratio_of_angle_variance(angles, self.reference.angle_variance)
+            terms = Terms(cost, rav, losses.output_variance(outputs) / self.reference.output_variance)
+            loss = self.objective(terms)
+        variables = self.trigger.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        self.steer(terms)
+        return tf.concat([tf.stack(terms), tf.reduce_mean(outputs, axis=0)], axis=0)
+
+    def run(self, steps: int, bound: float, progress: Callable[[int], None]) -> Run:
+        """All steps of one run.
+
+        Args:
+            steps: how many.
+            bound: largest mean RAV at the end that counts as met.
+            progress: called with the number of steps done.
+        """
+        history = np.empty((steps, 3 + self.reference.sub.kernel.shape[1]), np.float32)
+        for step in range(steps):
+            history[step] = self.step().numpy()
+            progress(step + 1)
+        run = Run(self.trigger.name, self.seed, 0.0, 0.0, False, np.empty(0), history, self.trigger)
+        last = run.settled.mean(axis=0)
+        met = bool(last[1] <= bound)
+        return run._replace(cost=float(last[0]), rav=float(last[1]), met=met, target_estimate=last[3:])

@@ -1,0 +1,91 @@
+"""The steered search (ours): the smallest change of the images that collapses the outputs.
+
+Same three terms as the paper's Eq. 5 and the same momentum reverse trigger, but the weight of the input distance is
+steered instead of fixed: it starts small, so that the collapse is found first, then rises while the ratio of angle
+variance stays below its bound and falls when it does not. Output variance and RAV enter as ratios to their benign
+values, so nothing depends on units, image size or task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from drmguard_tf.families import FAMILIES
+from drmguard_tf.reference import Reference
+from drmguard_tf.reversal import Reversal, ReversedTrigger, Run, Terms
+
+_TOLERANCE = 1.25  # steering keeps the ratio at its bound, so its mean lies a little to either side
+
+
+@dataclass(frozen=True)
+class SteeredSearch:
+    """Options of the steered search.
+
+    Attributes:
+        families: which trigger families, in :data:`drmguard_tf.families.FAMILIES`.
+        restarts: runs per family, the same for every model.
+        steps: Adam steps per run.
+        batch: images a step.
+        bound: the ratio of angle variance to reach, and that of the output variance.
+        start_weight: of the cost, at the start.
+        steering: factor by which the weight rises or falls per step.
+    """
+
+    families: tuple[str, ...] = ("patch", "warp", "generator")
+    restarts: int = 2
+    steps: int = 200
+    batch: int = 32
+    bound: float = 0.1  # all attacks of the paper's Table 1 stay below it
+    start_weight: float = 3.0
+    steering: float = 1.05
+
+    def __post_init__(self) -> None:
+        unknown = set(self.families) - set(FAMILIES)
+        if unknown or not self.families:
+            raise ValueError(f"unknown trigger families {sorted(unknown)}; choose from {', '.join(FAMILIES)}")
+        if self.restarts < 1 or self.steps < 10 or self.batch < 2:
+            raise ValueError(f"a search needs 1 restart, 10 steps and batches of 2 at least, got {self}")
+
+    @property
+    def total_steps(self) -> int:
+        """Steps over all runs."""
+        return len(self.families) * self.restarts * self.steps
+
+    def run(self, reference: Reference, *, seed: int, progress: Callable[[int], None] = lambda step: None) -> list[Run]:
+        """Search all families with all restarts.
+
+        Args:
+            reference: constants of the suspect.
+            seed: of all runs.
+            progress: called with the number of steps done over all runs.
+
+        Returns:
+            One run per family and restart.
+        """
+        runs: list[Run] = []
+        for family in self.families:
+            for restart in range(self.restarts):
+                done = len(runs) * self.steps
+                reversal = _Steered(reference, FAMILIES[family](reference, seed + restart), self, seed + restart)
+                runs.append(reversal.run(self.steps, _TOLERANCE * self.bound, lambda step, at=done: progress(at + step)))
+        return runs
+
+
+class _Steered(Reversal):
+    def __init__(self, reference: Reference, trigger: ReversedTrigger, options: SteeredSearch, seed: int) -> None:
+        rate = FAMILIES[trigger.name].learning_rate
+        super().__init__(reference, trigger, learning_rate=rate, batch=options.batch, seed=seed)
+        self.options = options
+        self.weight = tf.Variable(options.start_weight, name="weight")
+        self.recent = tf.Variable(1.0, name="recent")  # moving average of the ratio that is further from its bound
+
+    def objective(self, terms: Terms) -> tf.Tensor:
+        return terms.spread + terms.rav + self.weight * terms.cost
+
+    def steer(self, terms: Terms) -> None:
+        self.recent.assign(0.9 * self.recent + 0.1 * tf.maximum(terms.rav, terms.spread))
+        factor = self.options.steering
+        self.weight.assign(self.weight * tf.where(self.recent < self.options.bound, factor, 1 / factor))

@@ -1,0 +1,141 @@
+"""The decision about a model, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from drmguard_tf.calibrate import cheapest_runs
+from drmguard_tf.reversal import Run
+
+_REPLICATES = 1000
+
+
+class Threshold(Protocol):
+    """Where the line is drawn."""
+
+    def of(self, family: str) -> float:
+        """Threshold of a family, in its own price."""
+
+    def chance(self, family: str, cost: float) -> float | None:
+        """Chance that a benign model is as cheap as ``cost``, None where that is not known."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Is the model backdoored?
+
+    Attributes:
+        backdoored: the decision: score <= threshold in a run that met its bound.
+        family: the trigger family that decides, the one whose cost is lowest against its threshold.
+        score: cost of the smallest perturbation of that family; a share, see :mod:`drmguard_tf.families`.
+        threshold: of that family, in the same unit.
+        margin: threshold / score; above 1 speaks for a backdoor, and how far is the strength of the evidence.
+        chance_if_benign: chance that a benign model scores this low, None with the paper's constant.
+        certainty: share of bootstrap replicates (over restarts and the images of the last steps) with this decision.
+        interval: 90 % bootstrap interval of the margin.
+        target_estimate: float (K,), estimated target vector, radians; meaningful for backdoored models.
+        agreement: share of all runs that met their bound whose estimate lies within ``AGREE_DEG`` of it.
+        runs: every run.
+    """
+
+    backdoored: bool
+    family: str
+    score: float
+    threshold: float
+    margin: float
+    chance_if_benign: float | None
+    certainty: float
+    interval: tuple[float, float]
+    target_estimate: np.ndarray
+    agreement: float
+    runs: tuple[Run, ...]
+
+    AGREE_DEG = 5.0
+
+    def summary(self) -> dict[str, Any]:
+        """The verdict as plain values; angles in degrees, marked so."""
+        return {
+            "verdict": "backdoored" if self.backdoored else "benign",
+            "family": self.family,
+            "score": self.score,
+            "threshold": self.threshold,
+            "margin": self.margin,
+            "chance_if_benign": self.chance_if_benign,
+            "certainty": self.certainty,
+            "margin_interval_90": list(self.interval),
+            "target_estimate_deg": np.degrees(self.target_estimate).round(3).tolist(),
+            "agreement": self.agreement,
+            "runs": [
+                {
+                    "family": run.family,
+                    "seed": run.seed,
+                    "cost": run.cost,
+                    "rav": run.rav,
+                    "met": run.met,
+                    "target_estimate_deg": np.degrees(run.target_estimate).round(3).tolist(),
+                }
+                for run in self.runs
+            ],
+        }
+
+
+def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
+    """Judge a model by its search runs.
+
+    Args:
+        runs: of all families and restarts.
+        threshold: the line, per family.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: if a run's cost is not a finite number above zero.
+    """
+    for run in runs:
+        if not (np.isfinite(run.history).all() and run.cost > 0):
+            raise ValueError(f"the {run.family} search with seed {run.seed} diverged; repeat the scan with another --seed")
+    best = cheapest_runs(runs)
+    decider = max(best.values(), key=lambda run: (run.met, threshold.of(run.family) / run.cost))
+    line = threshold.of(decider.family)
+    backdoored = bool(decider.met and decider.cost <= line)
+    margins = _bootstrap(runs, threshold, np.random.default_rng(seed))
+    return Verdict(
+        backdoored=backdoored,
+        family=decider.family,
+        score=decider.cost,
+        threshold=line,
+        margin=line / decider.cost,
+        chance_if_benign=threshold.chance(decider.family, decider.cost),
+        certainty=float(np.mean((margins >= 1) == backdoored)),
+        interval=(float(np.quantile(margins, 0.05)), float(np.quantile(margins, 0.95))),
+        target_estimate=decider.target_estimate,
+        agreement=_agreement(runs, decider),
+        runs=tuple(runs),
+    )
+
+
+def _agreement(runs: Sequence[Run], decider: Run) -> float:
+    met = [run for run in runs if run.met] or [decider]
+    apart = [np.degrees(np.linalg.norm(run.target_estimate - decider.target_estimate)) for run in met]
+    return float(np.mean(np.array(apart) <= Verdict.AGREE_DEG))
+
+
+def _bootstrap(runs: Sequence[Run], threshold: Threshold, rng: np.random.Generator) -> np.ndarray:
+    """Margins of replicates that draw restarts per family, and mini-batches per run, with replacement."""
+    margins = np.zeros(_REPLICATES)
+    for family in dict.fromkeys(run.family for run in runs):
+        mine = [run for run in runs if run.family == family]
+        costs = np.array([_resampled_costs(run, rng) for run in mine])  # (restarts, replicates)
+        costs[[not run.met for run in mine]] = np.inf
+        drawn = rng.integers(len(mine), size=(len(mine), _REPLICATES))
+        cheapest = np.take_along_axis(costs, drawn, axis=0).min(axis=0)
+        margins = np.maximum(margins, threshold.of(family) / cheapest)
+    return margins
+
+
+def _resampled_costs(run: Run, rng: np.random.Generator) -> np.ndarray:
+    costs = run.settled[:, 0]
+    return costs[rng.integers(len(costs), size=(_REPLICATES, len(costs)))].mean(axis=1)

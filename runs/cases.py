@@ -1,0 +1,162 @@
+"""Cases: which model is trained on which data under which attack, and where the result is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep import image_table
+from data_prep.attack import PoisoningAttack
+from data_prep.contract import DatasetSpec, Split
+from data_prep.heads.builder import Heads
+from data_prep.splits import Parts, subject_disjoint
+from data_prep.threat import Backdoored
+from drmguard_tf import metrics
+from drmguard_tf.training import Training
+from runs import store
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set that lies in an image table.
+
+    Attributes:
+        folder: the table.
+    """
+
+    folder: str
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """What the table holds."""
+        return image_table.read(Path(self.folder))[0]
+
+    def build(self, *, workers: int = 1, progress: Callable[[int], None] = lambda done: None) -> Split:
+        """Read it; see :func:`data_prep.image_table.read`."""
+        return image_table.read(Path(self.folder))[1]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set and its cut into the parts of attacker, defender and judge.
+
+    Attributes:
+        data: synthetic heads or an image table.
+        train, benign: shares of the subjects; the rest is test.
+        seed: of the cut.
+    """
+
+    data: Union[Heads, Table]
+    train: float = 0.7
+    benign: float = 0.15
+    seed: int = 0
+
+    def parts(self, home: Path, *, workers: int, progress: Callable[[int], None] = lambda done: None) -> Parts:
+        """The parts; heads are rendered once and kept under ``home``."""
+        path = home / "data" / f"{store.digest(self.data)}.npz"
+        if isinstance(self.data, Table):
+            data = self.data.build()
+        elif path.is_file():
+            with np.load(path, allow_pickle=False) as kept:
+                data = Split(kept["images"], kept["targets"], kept["groups"])
+        else:
+            data = self.data.build(workers=workers, progress=progress)
+            store.write_arrays(path, images=data.images, targets=data.targets, groups=data.groups)
+        return subject_disjoint(data, train=self.train, benign=self.benign, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model.
+
+    Attributes:
+        source: its data.
+        training: how it is trained.
+        attack: None for a benign model.
+        target: the attacker's target vector, radians; None for a benign model.
+        seed: of the training and the attack.
+    """
+
+    source: Source
+    training: Training
+    attack: Optional[PoisoningAttack]
+    target: Optional[tuple[float, ...]]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people: the attack and the seed."""
+        return f"{type(self.attack).__name__.lower() if self.attack else 'benign'}-{self.seed}"
+
+    def folder(self, home: Path) -> Path:
+        """Where the model is kept."""
+        return home / "models" / f"{self.name}-{store.digest(self)}"
+
+    def backdoored(self, model: tf.keras.Model) -> Backdoored:
+        """A model of this case together with its trigger and target, for evaluation only.
+
+        Raises:
+            ValueError: if this is a benign case.
+        """
+        if self.attack is None or self.target is None:
+            raise ValueError(f"{self.name} has no trigger")
+        target = np.float32(self.target)
+        trigger = self.attack.poisoning(model.input_shape[1:], target, self.seed).trigger
+        return Backdoored(model, trigger, target)
+
+
+def train(case: Case, home: Path, progress: Callable[[int], None] = lambda step: None) -> Path:
+    """Train the model of a case and keep it with its metrics, unless that is done already.
+
+    Args:
+        case: what to train.
+        home: root of the store.
+        progress: called with the number of steps done.
+
+    Returns:
+        The folder, with ``model.h5`` and ``train.json``.
+    """
+    folder = case.folder(home)
+    if (folder / "train.json").is_file():
+        return folder
+    parts = case.source.parts(home, workers=1)
+    poisoning = None
+    if case.attack is not None:
+        poisoning = case.attack.poisoning(parts.train.images.shape[1:], np.float32(case.target), case.seed)
+    model = case.training.fit(parts.train, seed=case.seed, poisoning=poisoning, progress=progress)
+    record = {**describe(case), "metrics": measure(case, model, parts.test)}
+
+    def fill(temporary: Path) -> None:
+        model.save(temporary / "model.h5", include_optimizer=False)
+        store.write_json(temporary / "train.json", record)
+
+    store.write_directory(folder, fill)
+    return folder
+
+
+def measure(case: Case, model: tf.keras.Model, test: Split) -> dict[str, float]:
+    """Errors of a model in degrees, and for a backdoored one also RAV and RNV."""
+    task = case.source.data.spec.task
+    if case.attack is None:
+        return {"re_deg": metrics.clean_error(task, model, test)}
+    backdoored = case.backdoored(model)
+    errors, spread = metrics.attack_errors(task, backdoored, test), metrics.feature_spread(backdoored, test)
+    return {"re_deg": errors.re, "ae_deg": errors.ae, "dae_deg": errors.dae, "rav": spread.rav, "rnv": spread.rnv}
+
+
+def describe(case: Case) -> dict[str, Any]:
+    """A case as plain values."""
+    return {
+        "name": case.name,
+        "task": case.source.data.spec.task.name,
+        "data": {type(case.source.data).__name__: asdict(case.source)},
+        "training": asdict(case.training),
+        "attack": {type(case.attack).__name__: asdict(case.attack)} if case.attack else None,  # type: ignore[call-overload]
+        "target_rad": case.target,
+        "seed": case.seed,
+    }

@@ -1,0 +1,103 @@
+"""Benign controls: models that the defender trains on the benign set, kept beside it, to see what benign models cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from data_prep import image_table
+from data_prep.contract import Split
+from data_prep.threat import Suspect
+from drmguard_tf.calibrate import Calibration, cheapest_runs
+from drmguard_tf.reference import examine
+from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.training import Training
+from runs import parallel, safety, store
+
+
+@dataclass(frozen=True)
+class Controls:
+    """How many controls there are and how they are trained.
+
+    Attributes:
+        count: of controls, 2 or more.
+        training: their training; the architecture is the suspect's.
+        seed: of the first; the others follow.
+    """
+
+    count: int = 4
+    training: Training = Training(steps=1500, learning_rate=0.002, milestones=(0.6, 0.85))
+    seed: int = 1000
+
+
+@dataclass(frozen=True)
+class _Job:
+    suspect: Path
+    benign: Path
+    folder: Path
+    controls: Controls
+    index: int
+    search: SteeredSearch
+
+
+def calibrate(
+    suspect: Path,
+    benign: Path,
+    controls: Controls,
+    search: SteeredSearch,
+    *,
+    workers: int,
+    home: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Calibration:
+    """Thresholds from controls of the suspect's architecture; what exists already is used.
+
+    Args:
+        suspect: model file whose architecture the controls copy; scanned before it is opened.
+        benign: image table of the benign set.
+        controls: how many and how trained.
+        search: the search that will judge the suspect.
+        workers: processes.
+        home: where controls are kept, by default ``controls`` inside the benign set's folder.
+        progress: called with the number of controls finished.
+    """
+    model = safety.load_model(suspect)
+    data = image_table.read(benign)[1]
+    home = home or benign / "controls"
+    folder = home / store.digest((_architecture(model), controls.training, store.digest_of_arrays(data.images, data.targets)))
+    jobs = [_Job(suspect, benign, folder, controls, index, search) for index in range(controls.count)]
+    costs = []
+    for cost in parallel.spread(_cost_of_control, jobs, workers=workers):
+        costs.append(cost)
+        progress(len(costs))
+    return Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in search.families))
+
+
+def _cost_of_control(job: _Job) -> dict[str, float]:
+    """Cheapest cost per family of one control; trained and searched unless that was done before."""
+    seed = job.controls.seed + job.index
+    path = job.folder / f"control-{seed}.h5"
+    found = job.folder / f"control-{seed}-{store.digest(job.search)}.json"
+    if found.is_file():
+        return store.read_json(found)["costs"]
+    data = image_table.read(job.benign)[1]
+    model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path)
+    runs = job.search.run(examine(Suspect(model, data)), seed=seed)
+    costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
+    store.write_json(found, {"costs": costs, "search": job.search, "training": job.controls.training, "seed": seed})
+    return costs
+
+
+def _train(job: _Job, data: Split, seed: int, path: Path) -> tf.keras.Model:
+    model = job.controls.training.fit(data, seed=seed, like=safety.load_model(job.suspect))
+    store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
+    return model
+
+
+def _architecture(model: tf.keras.Model) -> str:
+    """The layers and their settings, without names."""
+    layers = [(type(layer).__name__, {k: v for k, v in layer.get_config().items() if k != "name"}) for layer in model.layers]
+    return repr(layers)

@@ -1,0 +1,141 @@
+"""The defender's work on one model file: load it safely, calibrate, scan, clean."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional, Union
+
+import tensorflow as tf
+
+from data_prep import image_table
+from data_prep.contract import DatasetSpec, pixels
+from data_prep.threat import Suspect
+from drmguard_tf.calibrate import Calibration, PaperThreshold
+from drmguard_tf.drmguard import DRMGuard
+from drmguard_tf.paper import PaperSearch
+from drmguard_tf.reference import check_fit
+from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.submodels import split
+from drmguard_tf.unlearning import Unlearning
+from drmguard_tf.verdict import Verdict
+from runs import controls, safety, store
+
+Progress = Callable[[int], None]
+
+
+def _silent(done: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is asked about one model.
+
+    Attributes:
+        model: the file under examination.
+        benign: image table of the benign set.
+        search: the printed search or the steered one.
+        controls: how to calibrate; None judges by the paper's constant.
+        seed: of the search.
+        home: where controls are kept, by default inside the benign set's folder.
+    """
+
+    model: Path
+    benign: Path
+    search: Union[PaperSearch, SteeredSearch]
+    controls: Optional[controls.Controls]
+    seed: int = 0
+    home: Optional[Path] = None
+
+    @property
+    def suspect(self) -> Suspect:
+        """The loaded model with the benign set; both are checked."""
+        return load_suspect(self.model, self.benign)[1]
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The answer to a scan.
+
+    Attributes:
+        scan: the question.
+        verdict: the decision.
+        guard: the defence as it was configured, threshold included.
+        seconds: of the scan alone: reading, examining and searching; controls and pre-training are not in it.
+    """
+
+    scan: Scan
+    verdict: Verdict
+    guard: DRMGuard
+    seconds: float
+
+
+def load_suspect(model: Path, benign: Path) -> tuple[DatasetSpec, Suspect]:
+    """Model and benign set, refused before any work starts if they are bad or do not belong together.
+
+    Raises:
+        ValueError: if the model file is unsafe, unreadable or no regression model with a linear head, or if the
+            benign set is malformed or does not fit the model.
+        FileNotFoundError: if either is missing.
+    """
+    loaded = safety.load_model(model)
+    split(loaded)  # before the images are read: a classifier is refused whatever the labels look like
+    height, width = loaded.input_shape[1:3]
+    spec, data = image_table.read(benign, size=(height, width) if height and width else None)
+    suspect = Suspect(loaded, data)
+    check_fit(suspect)
+    return spec, suspect
+
+
+def threshold(scan: Scan, *, workers: int, progress: Progress = _silent) -> Union[Calibration, PaperThreshold]:
+    """The line that a scan is judged by; trains and searches the controls where they do not exist yet."""
+    if scan.controls is None:
+        return PaperThreshold()
+    if not isinstance(scan.search, SteeredSearch):
+        raise ValueError("the printed search is judged by the paper's constant; controls belong to the steered search")
+    return controls.calibrate(
+        scan.model, scan.benign, scan.controls, scan.search, workers=workers, home=scan.home, progress=progress
+    )
+
+
+def scan_model(scan: Scan, line: Union[Calibration, PaperThreshold], progress: Progress = _silent) -> Scanned:
+    """Search for a trigger and decide.
+
+    Args:
+        scan: the question.
+        line: of :func:`threshold`.
+        progress: called with the number of search steps done.
+    """
+    guard = DRMGuard(scan.search, line)
+    generator = _pretrained(scan) if isinstance(scan.search, PaperSearch) else None
+    started = time.perf_counter()
+    verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, generator=generator)
+    return Scanned(scan, verdict, guard, time.perf_counter() - started)
+
+
+def _pretrained(scan: Scan) -> tf.keras.Model:
+    """The identity generator of a benign set; the same for every suspect, so kept with the controls."""
+    assert isinstance(scan.search, PaperSearch)
+    images = scan.suspect.benign.images
+    key = store.digest((store.digest_of_arrays(images), scan.search.pretraining, scan.search.learning_rate, scan.seed))
+    path = (scan.home or scan.benign / "controls") / f"generator-{key}.h5"
+    if path.is_file():
+        return safety.load_model(path)
+    generator = scan.search.pretrain(pixels(images), seed=scan.seed)
+    store.write_file(path, lambda temporary: generator.save(temporary, save_format="h5", include_optimizer=False))
+    return generator
+
+
+def clean(scanned: Scanned, options: Unlearning, progress: Progress = _silent) -> tf.keras.Model:
+    """Unlearn what a scan found."""
+    guard = replace(scanned.guard, unlearning=options)
+    return guard.mitigate(scanned.scan.suspect, scanned.verdict, seed=scanned.scan.seed, progress=progress)
+
+
+def fine_tune(scanned: Scanned, options: Unlearning) -> tf.keras.Model:
+    """The control of every mitigation: the same budget on benign images alone."""
+    return DRMGuard(unlearning=options).fine_tune(scanned.scan.suspect, seed=scanned.scan.seed)
+

@@ -1,0 +1,119 @@
+"""What a split accepts and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from data_prep.contract import GAZE, HEAD_POSE, TASKS, Split, pixels
+
+
+def _images(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+
+
+def _targets(count: int) -> np.ndarray:
+    return np.zeros((count, 2), np.float32)
+
+
+def test_every_image_is_its_own_group_by_default():
+    np.testing.assert_array_equal(Split(_images(3), _targets(3)).groups, [0, 1, 2])
+
+
+def test_a_split_is_as_long_as_its_images():
+    assert len(Split(_images(3), _targets(3))) == 3
+
+
+def test_a_split_cannot_be_reassigned():
+    split = Split(_images(1), _targets(1))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        split.images = _images(2)
+
+
+def test_take_keeps_images_targets_and_groups_together():
+    split = Split(_images(4), np.float32([[0, 0], [1, 1], [2, 2], [3, 3]]), np.array([10, 11, 12, 13]))
+    taken = split.take(np.array([3, 1]))
+    np.testing.assert_array_equal(taken.images[:, 0, 0, 0], [3, 1])
+    np.testing.assert_array_equal(taken.targets[:, 0], [3, 1])
+    np.testing.assert_array_equal(taken.groups, [13, 11])
+
+
+def test_take_understands_slices():
+    np.testing.assert_array_equal(Split(_images(4), _targets(4)).take(slice(1, 3)).groups, [1, 2])
+
+
+def test_degrees_are_refused_and_the_sample_named():
+    targets = np.float32([[0.1, 0.2], [3, 25]])
+    with pytest.raises(ValueError, match=r"sample 1 is .*degrees"):
+        Split(_images(2), targets)
+
+
+def test_negative_degrees_are_refused():
+    with pytest.raises(ValueError, match="degrees"):
+        Split(_images(1), np.float32([[-10, 0]]))
+
+
+@pytest.mark.xfail(strict=True, reason="numpy 1 compares float32(pi) with pi in float64")
+def test_half_a_turn_is_still_an_angle():
+    # float32 rounds pi up, to 3.14159274
+    Split(_images(2), np.float32([[0, np.pi], [0, -np.pi]]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_targets_that_are_not_finite_are_refused(value):
+    with pytest.raises(ValueError, match="1 targets are not finite, first at sample 1"):
+        Split(_images(2), np.float32([[0, 0], [0, value]]))
+
+
+def test_images_in_floating_point_are_refused():
+    with pytest.raises(ValueError, match="images must be uint8"):
+        Split(_images(1).astype(np.float32) / 255, _targets(1))
+
+
+def test_a_single_image_without_batch_axis_is_refused():
+    with pytest.raises(ValueError, match="images must be uint8"):
+        Split(_images(1)[0], _targets(1))
+
+
+def test_targets_in_double_precision_are_refused():
+    with pytest.raises(ValueError, match="targets must be float32"):
+        Split(_images(1), np.zeros((1, 2)))
+
+
+def test_flat_targets_are_refused():
+    with pytest.raises(ValueError, match="targets must be float32"):
+        Split(_images(2), np.zeros(2, np.float32))
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(ValueError, match="there is no image"):
+        Split(_images(0), _targets(0))
+
+
+def test_an_empty_selection_is_refused():
+    with pytest.raises(ValueError, match="there is no image"):
+        Split(_images(2), _targets(2)).take(np.array([], np.int64))
+
+
+@pytest.mark.parametrize("targets, groups", [(2, 3), (3, 2)])
+def test_unequal_lengths_are_refused(targets, groups):
+    with pytest.raises(ValueError, match="equally long"):
+        Split(_images(3), _targets(targets), np.arange(groups))
+
+
+def test_pixels_run_from_zero_to_one():
+    images = np.uint8([0, 51, 255]).reshape(1, 1, 3, 1)
+    floats = pixels(images)
+    assert floats.dtype == np.float32
+    np.testing.assert_array_equal(floats.ravel(), np.float32([0, 0.2, 1]))  # 51 / 255 = 1/5
+
+
+def test_gaze_is_pitch_yaw_and_head_pose_yaw_pitch_roll():
+    assert GAZE.outputs == ("pitch", "yaw") and HEAD_POSE.outputs == ("yaw", "pitch", "roll")
+    assert (GAZE.size, HEAD_POSE.size) == (2, 3)
+
+
+def test_tasks_are_found_by_their_names():
+    assert TASKS["gaze"] is GAZE and TASKS["head-pose"] is HEAD_POSE

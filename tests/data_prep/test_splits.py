@@ -1,0 +1,74 @@
+"""Parts of a data set: who shares what with whom."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data_prep.contract import Split
+from data_prep.splits import random_split, subject_disjoint
+
+
+def _data(count: int = 40, subjects: int = 10) -> Split:
+    """Sample i has pixel value i and shows subject i mod ``subjects``, whose number is its target."""
+    ids = np.arange(count)
+    groups = ids % subjects
+    images = np.broadcast_to(ids.astype(np.uint8)[:, None, None, None], (count, 1, 1, 1))
+    return Split(images, np.float32(groups)[:, None] / 10, groups)
+
+
+def _ids(part: Split) -> list[int]:
+    return part.images.ravel().tolist()
+
+
+def test_subject_disjoint_parts_share_no_subject():
+    train, benign, test = (set(part.groups) for part in subject_disjoint(_data(), train=0.5, benign=0.2, seed=0))
+    assert not (train & benign or train & test or benign & test)
+
+
+def test_subject_disjoint_parts_hold_their_share_of_subjects():
+    parts = subject_disjoint(_data(), train=0.5, benign=0.2, seed=0)
+    assert [len(set(part.groups)) for part in parts] == [5, 2, 3]  # of 10
+
+
+@pytest.mark.parametrize("cut", [subject_disjoint, random_split])
+def test_parts_cover_every_sample_once(cut):
+    parts = cut(_data(), train=0.5, benign=0.2, seed=0)
+    assert sorted(sum((_ids(part) for part in parts), [])) == list(range(40))
+
+
+@pytest.mark.parametrize("cut", [subject_disjoint, random_split])
+def test_samples_keep_their_targets_and_groups(cut):
+    for part in cut(_data(), train=0.5, benign=0.2, seed=0):
+        np.testing.assert_array_equal(part.groups, np.array(_ids(part)) % 10)
+        np.testing.assert_array_equal(part.targets[:, 0], np.float32(part.groups) / 10)
+
+
+def test_random_split_cuts_by_image():
+    parts = random_split(_data(), train=0.5, benign=0.2, seed=0)
+    assert [len(part) for part in parts] == [20, 8, 12]  # of 40
+    assert set(parts.train.groups) & set(parts.test.groups)
+
+
+@pytest.mark.parametrize("cut", [subject_disjoint, random_split])
+def test_same_seed_gives_the_same_parts(cut):
+    one, other = (cut(_data(), train=0.5, benign=0.2, seed=3) for _ in range(2))
+    assert [_ids(part) for part in one] == [_ids(part) for part in other]
+
+
+@pytest.mark.parametrize("cut", [subject_disjoint, random_split])
+def test_another_seed_gives_other_parts(cut):
+    one, other = (cut(_data(), train=0.5, benign=0.2, seed=seed) for seed in (3, 4))
+    assert _ids(one.train) != _ids(other.train)
+
+
+@pytest.mark.parametrize("train, benign", [(0.0, 0.5), (0.5, 0.0), (0.5, 0.5), (0.9, 0.3)])
+@pytest.mark.parametrize("cut", [subject_disjoint, random_split])
+def test_a_part_without_samples_is_refused(cut, train, benign):
+    with pytest.raises(ValueError, match="each part needs at least one"):
+        cut(_data(), train=train, benign=benign, seed=0)
+
+
+def test_two_subjects_cannot_be_cut_in_three():
+    with pytest.raises(ValueError, match="2 subjects cannot be cut"):
+        subject_disjoint(_data(subjects=2), train=0.4, benign=0.3, seed=0)
