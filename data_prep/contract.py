@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Largest plausible angle of a face in a label. Also the alarm for degrees declared as radians: 4 degrees is already out.
-FULL_TURN = np.pi
+# Largest angle of a face in a label. Also the alarm for degrees declared as radians: 4 degrees is already out.
+HALF_TURN = np.float32(np.pi)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class DatasetSpec:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Split:
     """Images with their targets, checked when made.
 
@@ -110,7 +110,7 @@ def _check_targets(targets: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(targets).all(axis=1))
     if len(bad):
         raise ValueError(f"{len(bad)} targets are not finite, first at sample {bad[0]}: {targets[bad[0]]}")
-    if np.abs(targets).max() > FULL_TURN:
+    if np.abs(targets).max() > HALF_TURN:
         row = int(np.abs(targets).max(axis=1).argmax())
         raise ValueError(
             f"targets must be radians in [-pi, pi], but sample {row} is {targets[row]}. Are these degrees? "

@@ -52,6 +52,11 @@ def read(folder: Path, *, size: tuple[int, int] | None = None) -> tuple[DatasetS
     return DatasetSpec(folder.name, task, shape, f"image table {folder.name}"), Split(images, targets, groups)
 
 
+def task_of(folder: Path) -> Task:
+    """The task that a table's columns declare; the images are not read."""
+    return _declared(folder, _load_table(folder).columns)[0]
+
+
 def write(folder: Path, task: Task, data: Split) -> None:
     """Write samples as an image table: PNG files and labels in radians.
 

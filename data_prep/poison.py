@@ -35,14 +35,14 @@ class CrossTrigger(Protocol):
         """Stamp near misses; images and result as for :class:`Trigger`, random numbers from ``random``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Poisoning:
     """What an attacker does to a training set.
 
     Attributes:
         trigger: stamped on the poisoned share.
         target: float32 (K,), the label that poisoned samples get, radians.
-        rate: poisoned share of the training set, in [0, 1).
+        rate: poisoned share of the training set, in [0, 1].
         cross: near miss for another share, or None.
         cross_rate: the share that gets ``cross`` and keeps its labels.
     """
@@ -52,6 +52,12 @@ class Poisoning:
     rate: float
     cross: CrossTrigger | None = None
     cross_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.rate <= 1 and 0 <= self.cross_rate <= 1):
+            raise ValueError(f"rate and cross_rate are shares from 0 to 1, got {self.rate:g} and {self.cross_rate:g}")
+        if self.target.dtype != np.float32 or self.target.ndim != 1 or not np.all(np.abs(self.target) <= np.pi):
+            raise ValueError(f"the target must be float32 (K,) in radians, within half a turn, got {self.target!r}")
 
     def roles(self, count: int, seed: int) -> np.ndarray:
         """The role of every sample: exactly ``round(rate * count)`` poisoned, drawn without replacement.

@@ -14,7 +14,7 @@ from data_prep.contract import Split
 from data_prep.poison import Trigger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Suspect:
     """All that a defender holds (DRMGuard, Sec. 3.1): a trained model and a small benign set with right labels.
 
@@ -27,7 +27,7 @@ class Suspect:
     benign: Split
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Backdoored:
     """A backdoored model with what only the attacker knows; read by evaluation, never by a defence.
 

@@ -69,9 +69,14 @@ class SteeredSearch:
         for family in self.families:
             for restart in range(self.restarts):
                 done = len(runs) * self.steps
-                reversal = _Steered(reference, FAMILIES[family](reference, seed + restart), self, seed + restart)
+                reversal = steered_reversal(reference, family, self, seed + restart)
                 runs.append(reversal.run(self.steps, _TOLERANCE * self.bound, lambda step, at=done: progress(at + step)))
         return runs
+
+
+def steered_reversal(reference: Reference, family: str, options: SteeredSearch, seed: int) -> Reversal:
+    """A run of one family before its first step."""
+    return _Steered(reference, FAMILIES[family](reference, seed), options, seed)
 
 
 class _Steered(Reversal):

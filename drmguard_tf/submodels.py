@@ -42,8 +42,8 @@ def split(model: tf.keras.Model) -> SubModels:
             f"one image input (B, H, W, C) and one output are needed; {model.name!r} takes {model.input_shape} "
             f"and returns {model.output_shape}. Wrap the part that sees the image in a model of its own."
         )
-    head = model.layers[-1]
-    if not isinstance(head, tf.keras.layers.Dense) or head.activation is not tf.keras.activations.linear:
+    head, call, _ = model.outputs[0]._keras_history  # which call of which layer: a shared layer has several
+    if type(head) is not tf.keras.layers.Dense or head.activation is not tf.keras.activations.linear:
         activation = getattr(getattr(head, "activation", None), "__name__", None)
         ending = type(head).__name__ + (f" with activation {activation!r}" if activation else "")
         raise ValueError(
@@ -51,15 +51,16 @@ def split(model: tf.keras.Model) -> SubModels:
             f"{model.name!r} ends in {ending}. A softmax head is a classifier, which this method does not judge; for a "
             "regression model, move the activation into a layer of its own and scan the model up to the Dense layer."
         )
-    if len(head.input.shape) != 2:
+    seen = head.get_input_at(call)
+    if len(seen.shape) != 2:
         raise ValueError(
-            f"the last layer of {model.name!r} must see one flat feature vector (B, D), it sees {head.input.shape}. "
+            f"the last layer of {model.name!r} must see one flat feature vector (B, D), it sees {seen.shape}. "
             "Add a pooling or Flatten layer before it."
         )
     bias = head.bias if head.use_bias else tf.zeros(head.units)
     return SubModels(
-        features=tf.keras.Model(model.inputs, head.input, name="features"),
+        features=tf.keras.Model(model.inputs, seen, name="features"),
         kernel=head.kernel,
         bias=bias,
-        joint=tf.keras.Model(model.inputs, [head.input, head.output], name="features_and_outputs"),
+        joint=tf.keras.Model(model.inputs, [seen, model.outputs[0]], name="features_and_outputs"),
     )

@@ -50,7 +50,7 @@ class Training:
         """Train a new model.
 
         Args:
-            train: images and targets; a batch may not be larger than this set.
+            train: images and targets; a set smaller than a batch is used whole.
             seed: of the weights, the order of the data and whatever is random in the poisoning.
             poisoning: what an attacker does to the set, None for a benign model.
             like: a model whose architecture is used, with fresh weights, instead of ``architecture``.
@@ -59,6 +59,8 @@ class Training:
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
         """
+        if poisoning is not None and poisoning.target.shape != train.targets.shape[1:]:
+            raise ValueError(f"the target has {len(poisoning.target)} angles, the labels have {train.targets.shape[1]}")
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
         if like is not None:
             model = tf.keras.models.clone_model(like)

@@ -21,6 +21,10 @@ from drmguard_tf.training import Training
 from runs import store
 
 
+def _silent(done: int) -> None:
+    """Report nothing."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A data set that lies in an image table.
@@ -36,7 +40,7 @@ class Table:
         """What the table holds."""
         return image_table.read(Path(self.folder))[0]
 
-    def build(self, *, workers: int = 1, progress: Callable[[int], None] = lambda done: None) -> Split:
+    def build(self, *, workers: int = 1, progress: Callable[[int], None] = _silent) -> Split:
         """Read it; see :func:`data_prep.image_table.read`."""
         return image_table.read(Path(self.folder))[1]
 
@@ -56,7 +60,7 @@ class Source:
     benign: float = 0.15
     seed: int = 0
 
-    def parts(self, home: Path, *, workers: int, progress: Callable[[int], None] = lambda done: None) -> Parts:
+    def parts(self, home: Path, *, workers: int, progress: Callable[[int], None] = _silent) -> Parts:
         """The parts; heads are rendered once and kept under ``home``."""
         path = home / "data" / f"{store.digest(self.data)}.npz"
         if isinstance(self.data, Table):
@@ -110,32 +114,43 @@ class Case:
         return Backdoored(model, trigger, target)
 
 
-def train(case: Case, home: Path, progress: Callable[[int], None] = lambda step: None) -> Path:
-    """Train the model of a case and keep it with its metrics, unless that is done already.
+def fit(case: Case, parts: Parts, progress: Callable[[int], None] = _silent) -> tuple[tf.keras.Model, dict[str, Any]]:
+    """Train the model of a case.
+
+    Args:
+        case: what to train.
+        parts: of the case's source.
+        progress: called with the number of steps done.
+
+    Returns:
+        The model, and its record: the case as plain values with ``metrics`` on the test part.
+    """
+    poisoning = None
+    if case.attack is not None:
+        poisoning = case.attack.poisoning(parts.train.images.shape[1:], np.float32(case.target), case.seed)
+    model = case.training.fit(parts.train, seed=case.seed, poisoning=poisoning, progress=progress)
+    return model, {**describe(case), "metrics": measure(case, model, parts.test)}
+
+
+def train(case: Case, home: Path) -> Path:
+    """Train the model of a case and keep it, unless that is done already.
 
     Args:
         case: what to train.
         home: root of the store.
-        progress: called with the number of steps done.
 
     Returns:
         The folder, with ``model.h5`` and ``train.json``.
     """
     folder = case.folder(home)
-    if (folder / "train.json").is_file():
-        return folder
-    parts = case.source.parts(home, workers=1)
-    poisoning = None
-    if case.attack is not None:
-        poisoning = case.attack.poisoning(parts.train.images.shape[1:], np.float32(case.target), case.seed)
-    model = case.training.fit(parts.train, seed=case.seed, poisoning=poisoning, progress=progress)
-    record = {**describe(case), "metrics": measure(case, model, parts.test)}
+    if not (folder / "train.json").is_file():
+        model, record = fit(case, case.source.parts(home, workers=1))
 
-    def fill(temporary: Path) -> None:
-        model.save(temporary / "model.h5", include_optimizer=False)
-        store.write_json(temporary / "train.json", record)
+        def fill(temporary: Path) -> None:
+            model.save(temporary / "model.h5", include_optimizer=False)
+            store.write_json(temporary / "train.json", record)
 
-    store.write_directory(folder, fill)
+        store.write_directory(folder, fill)
     return folder
 
 

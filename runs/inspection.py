@@ -139,3 +139,4 @@ def fine_tune(scanned: Scanned, options: Unlearning) -> tf.keras.Model:
     """The control of every mitigation: the same budget on benign images alone."""
     return DRMGuard(unlearning=options).fine_tune(scanned.scan.suspect, seed=scanned.scan.seed)
 
+

@@ -50,7 +50,7 @@ PRESETS = {
     ),
     "cpu": Preset(
         heads=Heads(count=10_000, subjects=160, size=64),
-        training=Training("small-resnet", steps=2500, learning_rate=0.002, milestones=(0.6, 0.85)),
+        training=Training("small-resnet", steps=3000, learning_rate=0.004, milestones=(0.6, 0.85)),
         # Small images and short training need more poison, and a stronger warp, than 224 px and 10,000 steps.
         attacks={"badnets": BadNets(rate=0.1), "wanet": WaNet(grid=8, strength=2.5, rate=0.15, cross_rate=0.15)},
         search=SteeredSearch(),

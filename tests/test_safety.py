@@ -399,6 +399,26 @@ def test_a_compressed_archive_is_refused(keras: Path, tmp_path: Path) -> None:
 
 
 @needs_keras_format
+def test_members_that_claim_more_than_the_archive_holds_are_refused(keras: Path) -> None:
+    with zipfile.ZipFile(keras, "a") as archive:
+        member = archive.getinfo("metadata.json")
+        member.file_size = member.compress_size = keras.stat().st_size  # written again when the archive is closed
+        archive._didModify = True
+    with pytest.raises(UnsafeModel, match="declare more bytes"):
+        inspect(keras)
+
+
+@pytest.mark.skipif(HAS_KERAS_FORMAT, reason="this TensorFlow reads .keras files")
+def test_an_old_tensorflow_scans_a_keras_archive_but_cannot_load_it(h5: Path, tmp_path: Path) -> None:
+    with h5py.File(h5) as file, zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.writestr("config.json", file.attrs["model_config"])
+        archive.writestr("model.weights.h5", h5.read_bytes())
+    assert inspect(tmp_path / "model.keras") == "keras"
+    with pytest.raises(UnreadableModel, match="cannot read"):
+        load_model(tmp_path / "model.keras")
+
+
+@needs_keras_format
 def test_the_weights_inside_a_keras_archive_are_scanned_too(keras: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(keras) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -482,18 +502,35 @@ def test_nothing_but_the_saver_may_call_the_functions_that_write_files(savedmode
         inspect(savedmodel)
 
 
-def test_the_functions_that_write_files_may_not_be_gradients(savedmodel: Path) -> None:
-    def register(saved_model: SavedModel) -> None:
-        gradients = saved_model.meta_graphs[0].graph_def.library.registered_gradients
-        gradients.add(gradient_func=_saver_function(saved_model), registered_op_type="CustomGradient-0")
+def _as_gradient(saved_model: SavedModel) -> None:
+    gradients = saved_model.meta_graphs[0].graph_def.library.registered_gradients
+    gradients.add(gradient_func=_saver_function(saved_model), registered_op_type="CustomGradient-0")
 
-    _edit_graph(savedmodel, register)
-    with pytest.raises(UnsafeModel, match="writes files"):
+
+def _as_function_of_the_model(saved_model: SavedModel) -> None:
+    saved_model.meta_graphs[0].object_graph_def.concrete_functions[_saver_function(saved_model)].SetInParent()
+
+
+@pytest.mark.parametrize("expose", [_as_gradient, _as_function_of_the_model])
+def test_the_functions_that_write_files_are_no_part_of_the_model(
+    savedmodel: Path, expose: Callable[[SavedModel], None]
+) -> None:
+    _edit_graph(savedmodel, expose)
+    with pytest.raises(UnsafeModel, match="which writes files"):
         inspect(savedmodel)
 
 
-def test_assets_and_tables_are_refused(savedmodel: Path) -> None:
-    _edit_graph(savedmodel, lambda saved_model: saved_model.meta_graphs[0].asset_file_def.add(filename="../../secret"))
+def _add_asset(saved_model: SavedModel) -> None:
+    saved_model.meta_graphs[0].asset_file_def.add(filename="../../secret")
+
+
+def _add_table(saved_model: SavedModel) -> None:
+    saved_model.meta_graphs[0].object_graph_def.nodes.add().resource.device = "CPU"
+
+
+@pytest.mark.parametrize("add", [_add_asset, _add_table])
+def test_assets_and_tables_are_refused(savedmodel: Path, add: Callable[[SavedModel], None]) -> None:
+    _edit_graph(savedmodel, add)
     with pytest.raises(UnsafeModel, match="files or tables"):
         inspect(savedmodel)
 
@@ -512,6 +549,13 @@ def test_a_file_that_is_no_part_of_a_saved_model_is_refused(savedmodel: Path, na
     (savedmodel / name).parent.mkdir(exist_ok=True)
     (savedmodel / name).write_bytes(b"content")
     with pytest.raises(UnsafeModel, match=name):
+        inspect(savedmodel)
+
+
+def test_a_saved_model_larger_than_any_model_is_refused(savedmodel: Path) -> None:
+    with (savedmodel / "notes.txt").open("wb") as file:
+        file.truncate(2**33)  # a hole: takes no space
+    with pytest.raises(UnsafeModel, match="at most 4294967296 are accepted"):
         inspect(savedmodel)
 
 
@@ -559,11 +603,32 @@ def test_an_empty_directory_is_unreadable(tmp_path: Path) -> None:
         inspect(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x93NUMPY\x01\x00", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"])
-def test_other_files_are_unreadable_whatever_their_name(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "model.h5 is empty"),
+        (b"not a model", "model.h5 is neither .* begins with b'not a mo'"),
+        (b"\x93NUMPY\x01\x00", "model.h5 is neither"),
+        (b"PK\x03\x04", "model.h5 is neither"),
+        (b"\x89HDF\r\n\x1a\n", "model.h5 could not be read"),
+    ],
+)
+def test_other_files_are_unreadable_whatever_their_name(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "model.h5").write_bytes(content)
-    with pytest.raises(UnreadableModel, match="model.h5"):
+    with pytest.raises(UnreadableModel, match=reason):
         inspect(tmp_path / "model.h5")
+
+
+def test_an_archive_of_something_else_is_unreadable(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.writestr("readme.txt", "no model")
+    with pytest.raises(UnreadableModel, match="without a config.json"):
+        inspect(tmp_path / "model.keras")
+
+
+def test_a_device_is_unreadable() -> None:
+    with pytest.raises(UnreadableModel, match="device or a pipe"):
+        inspect(Path("/dev/null"))
 
 
 def test_a_truncated_h5_is_unreadable(h5: Path) -> None:
@@ -583,6 +648,13 @@ def test_weights_alone_are_unreadable(h5: Path) -> None:
     with h5py.File(h5, "r+") as file:
         del file.attrs["model_config"]
     with pytest.raises(UnreadableModel, match="weights only"):
+        inspect(h5)
+
+
+def test_a_configuration_of_something_else_is_unreadable(h5: Path) -> None:
+    with h5py.File(h5, "r+") as file:
+        file.attrs["model_config"] = '{"layers": []}'
+    with pytest.raises(UnreadableModel, match="does not describe a Keras object"):
         inspect(h5)
 
 

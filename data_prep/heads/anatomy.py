@@ -13,7 +13,7 @@ import numpy as np
 FACE, CRANIUM, HAIR, EAR_LEFT, EAR_RIGHT, NOSE, NECK, SHOULDERS = range(8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Texture:
     """Smooth skin texture: a sum of plane waves through the head.
 
@@ -28,14 +28,14 @@ class Texture:
     amplitudes: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Subject:
     """One subject: everything that stays the same from image to image.
 
     Attributes:
         centres, radii: float64 (8, 3), ellipsoids in the order of the module's constants.
         colours: float32 (8, 3), RGB in [0, 1] of each solid.
-        hairline: (height over the face, slope over z, extra width): hair is kept where y > height + slope * z.
+        hairline: (height, slope over z): hair is kept where y > height + slope * z.
         bald, long_hair, beard, glasses: what the subject wears.
         eye: (x, y, z, radius) of the left-hand eyeball in the image; the other is its mirror image.
         aperture: (half width, half height) of the lid opening.

@@ -26,7 +26,7 @@ class Ranges:
     scale: tuple[float, float] = (0.425, 0.465)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Scene:
     """One image's circumstances.
 

@@ -53,4 +53,6 @@ class BadNets(PoisoningAttack):
                 f"a patch of {self.size:g} of the image side is {side} px on {image_shape[:2]} images; "
                 "choose a size that gives at least 1 px and less than the image"
             )
+        if not all(0 <= value <= 1 for value in self.colour):
+            raise ValueError(f"colour must be RGB in [0, 1], got {self.colour}")
         return Poisoning(Patch(side, self.colour), target, self.rate)

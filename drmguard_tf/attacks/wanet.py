@@ -12,7 +12,7 @@ from data_prep.poison import Poisoning
 from drmguard_tf.warping import upsampling, warp
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Warp:
     """One fixed elastic warp.
 
@@ -27,7 +27,7 @@ class Warp:
         return warp(images, tf.constant(self.flow))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class WarpNoise:
     """The warp plus fresh noise: WaNet's noise mode.
 

@@ -55,7 +55,6 @@ def test_negative_degrees_are_refused():
         Split(_images(1), np.float32([[-10, 0]]))
 
 
-@pytest.mark.xfail(strict=True, reason="numpy 1 compares float32(pi) with pi in float64")
 def test_half_a_turn_is_still_an_angle():
     # float32 rounds pi up, to 3.14159274
     Split(_images(2), np.float32([[0, np.pi], [0, -np.pi]]))

@@ -75,7 +75,6 @@ def test_shares_above_the_whole_are_refused():
         _poisoning(0.6, 0.6).roles(20, seed=0)
 
 
-@pytest.mark.xfail(strict=True, reason="Poisoning takes any number for a share")
 @pytest.mark.parametrize("rate, cross_rate", [(-0.1, 0.0), (0.1, -0.05)])
 def test_negative_shares_are_refused(rate, cross_rate):
     # order[:-1] would silently be all samples but one

@@ -153,6 +153,24 @@ def test_another_seed_gives_other_weights():
     assert _answer(one, 0.5) != _answer(other, 0.5)
 
 
+def test_training_like_a_model_gives_what_its_architecture_gives():
+    train = _grey([0, 255] * 4, [-0.5, 0.5] * 4, side=8)
+    training = _line_training(architecture="convolutions", steps=2)
+    by_name = training.fit(train, seed=1)
+    weights = by_name.get_weights()
+    by_example = _line_training(steps=2).fit(train, seed=1, like=by_name)
+    for weight, same in zip(weights, by_example.get_weights()):
+        np.testing.assert_array_equal(weight, same)
+
+
+def test_training_like_a_model_leaves_it_alone():
+    example = _brightness((2, 2, 3), 1)
+    example.layers[-1].kernel.assign(tf.ones([3, 1]))
+    model = _line_training(steps=2).fit(_grey([0] * 4, [3.0] * 4), seed=0, like=example)
+    np.testing.assert_array_equal(example.layers[-1].kernel, np.ones((3, 1)))
+    assert _answer(model, 0.0) == pytest.approx(0.04, abs=1e-4)  # from zero in 2 steps of 0.02
+
+
 def test_a_set_smaller_than_the_batch_is_enough():
     model = _line_training(steps=10, batch=50).fit(_grey([0] * 3, [3.0] * 3), seed=0)
     assert _answer(model, 0.0) == pytest.approx(0.2, abs=1e-4)  # 10 * 0.02, as for a full batch

@@ -1,0 +1,313 @@
+"""What the commands do: options in, plain records out, files written whole at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep import columbia_gaze, image_table
+from data_prep.contract import GAZE, TASKS, Split, Task
+from data_prep.threat import Backdoored
+from drmguard_tf import metrics
+from drmguard_tf.calibrate import Calibration
+from drmguard_tf.paper import PaperSearch
+from runs import cases, inspection, parallel, safety, store, views
+from runs import export as exports
+from runs.cases import Case, Source, Table
+from runs.inspection import Scan, Scanned
+from runs.presets import PRESETS
+
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of ``drmguard train``; the target is in radians."""
+
+    data: str
+    task: str
+    attack: str
+    target: Optional[tuple[float, ...]]
+    rate: Optional[float]
+    preset: str
+    seed: int
+
+
+def parse_target(text: str | None) -> tuple[float, ...] | None:
+    """Degrees separated by commas, as radians.
+
+    Raises:
+        ValueError: if they are no numbers or lie outside half a turn.
+    """
+    if text is None:
+        return None
+    try:
+        degrees = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--target {text!r} is not a list of degrees such as 15,-20") from None
+    if not all(abs(angle) <= 90 for angle in degrees):
+        raise ValueError(f"--target {text!r} must lie within 90 degrees of straight ahead")
+    return tuple(float(np.radians(angle)) for angle in degrees)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height x width in pixels.
+
+    Raises:
+        ValueError: if the text does not read like 48x96, or a side is below 16 or no multiple of 8.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 16 and int(part) % 8 == 0 for part in parts):
+        raise ValueError(f"--size {text!r} must read like 48x96: height x width, both multiples of 8, 16 or more")
+    return int(parts[0]), int(parts[1])
+
+
+def case_of(options: TrainOptions) -> Case:
+    """The case that the options name.
+
+    Raises:
+        ValueError: if attack and target do not fit each other or the task.
+    """
+    preset = PRESETS[options.preset]
+    data = replace(preset.heads, task=TASKS[options.task]) if options.data == "heads" else Table(options.data)
+    if options.attack == "none":
+        if options.target or options.rate is not None:
+            raise ValueError("--target and --rate belong to an attack; add --attack badnets or --attack wanet")
+        return Case(Source(data), preset.training, None, None, options.seed)
+    task = data.spec.task
+    if options.target is None or len(options.target) != task.size:
+        raise ValueError(f"--attack needs --target with {task.size} angles in degrees: {','.join(task.outputs)}")
+    attack = preset.attacks[options.attack]
+    if options.rate is not None:
+        attack = replace(attack, rate=options.rate)  # type: ignore[type-var]
+    return Case(Source(data), preset.training, attack, options.target, options.seed)
+
+
+def train(options: TrainOptions, out: Path, *, workers: int | None, bar: Bar) -> dict[str, Any]:
+    """Train one model; ``out`` gets the model, its record, and the defender's and the judge's image tables."""
+    case = case_of(options)
+    home = out.parent / ".drmguard"
+    count = case.source.data.count if not isinstance(case.source.data, Table) else 1
+    with bar("reading data", count) as progress:
+        parts = case.source.parts(home, workers=workers or parallel.cores(), progress=progress)
+    with bar(f"training {case.name}", case.training.steps) as progress:
+        model, record = cases.fit(case, parts, progress)
+    task = case.source.data.spec.task
+
+    def fill(folder: Path) -> None:
+        model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+        store.write_json(folder / "train.json", {**record, "versions": exports.versions()})
+        for name in ("benign", "test"):
+            (folder / name).mkdir()
+            image_table.write(folder / name, task, getattr(parts, name))
+
+    store.write_directory(out, fill)
+    return record
+
+
+def describe_training(record: dict[str, Any]) -> str:
+    """Metrics in words, with a warning when an attack did not take."""
+    numbers = record["metrics"]
+    lines = [f"clean error RE {numbers['re_deg']:.2f} degrees"]
+    if "ae_deg" in numbers:
+        lines.append(f"attack error AE {numbers['ae_deg']:.2f}, DAE {numbers['dae_deg']:.2f} degrees, RAV {numbers['rav']:.4f}")
+        if numbers["ae_deg"] > max(5.0, 1.5 * numbers["re_deg"]):
+            lines.append("WARNING: the attack did not take: triggered images miss the target. Raise --rate or train longer.")
+    return "\n".join(lines)
+
+
+def known_attack(path: Path, model: tf.keras.Model) -> Backdoored:
+    """A model with the trigger that a ``train.json`` describes, for evaluation only.
+
+    Raises:
+        ValueError: if the record names no attack that this version knows.
+    """
+    record = store.read_json(path)
+    attacks = {type(attack).__name__: type(attack) for attack in PRESETS["paper"].attacks.values()}
+    if not record.get("attack") or record["attack"].keys() - attacks.keys():
+        raise ValueError(f"{path} describes no attack; it must be the train.json of a backdoored model")
+    ((name, settings),) = record["attack"].items()
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    target = np.float32(record["target_rad"])
+    poisoning = attacks[name](**settings).poisoning(model.input_shape[1:], target, record["seed"])
+    return Backdoored(model, poisoning.trigger, target)
+
+
+def evaluate(model: Path, test: Path, attack: Path | None) -> dict[str, float]:
+    """Errors of a model file on an image table, degrees."""
+    spec, suspect = inspection.load_suspect(model, test)
+    if attack is None:
+        return {"re_deg": metrics.clean_error(spec.task, suspect.model, suspect.benign)}
+    backdoored = known_attack(attack, suspect.model)
+    errors = metrics.attack_errors(spec.task, backdoored, suspect.benign)
+    spread = metrics.feature_spread(backdoored, suspect.benign)
+    return {"re_deg": errors.re, "ae_deg": errors.ae, "dae_deg": errors.dae, "rav": spread.rav, "rnv": spread.rnv}
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """Options of ``drmguard scan`` and ``drmguard mitigate``."""
+
+    model: Path
+    benign: Path
+    search: str
+    threshold: Optional[str]
+    controls: Optional[int]
+    controls_dir: Optional[Path]
+    preset: str
+    seed: int
+    workers: Optional[int]
+
+
+def scan_of(options: ScanOptions, task: Task) -> Scan:
+    """The question that the options ask.
+
+    Raises:
+        ValueError: if search and threshold do not fit each other.
+    """
+    preset = PRESETS[options.preset]
+    threshold = options.threshold or ("calibrated" if options.search == "steered" else "paper")
+    if (options.search, threshold) == ("paper", "calibrated"):
+        raise ValueError("--search paper is judged by the paper's constant; calibration belongs to --search steered")
+    search: Any = preset.search
+    if options.search == "paper":
+        own, printed = preset.paper_search, PaperSearch.of(task)
+        search = replace(printed, steps=own.steps, pretraining=own.pretraining)
+    controls = None
+    if threshold == "calibrated":
+        controls = replace(preset.controls, count=options.controls or preset.controls.count)
+    return Scan(options.model, options.benign, search, controls, options.seed, options.controls_dir)
+
+
+def scan(options: ScanOptions, *, bar: Bar) -> Scanned:
+    """Check everything, calibrate, search and decide."""
+    spec, _ = inspection.load_suspect(options.model, options.benign)
+    question = scan_of(options, spec.task)
+    with bar("benign controls", question.controls.count if question.controls else 1) as progress:
+        line = inspection.threshold(question, workers=options.workers or parallel.cores(), progress=progress)
+    with bar("searching for a trigger", question.search.total_steps) as progress:
+        return inspection.scan_model(question, line, progress)
+
+
+def scan_record(scanned: Scanned) -> dict[str, Any]:
+    """A scan as plain values."""
+    line = scanned.guard.threshold
+    controls = {family: list(costs) for family, costs in line.costs} if isinstance(line, Calibration) else None
+    return {
+        "model": str(scanned.scan.model),
+        "benign": str(scanned.scan.benign),
+        **scanned.verdict.summary(),
+        "search": {type(scanned.scan.search).__name__: asdict(scanned.scan.search)},
+        "calibration": controls,
+        "seed": scanned.scan.seed,
+        "seconds": round(scanned.seconds, 1),
+        "versions": exports.versions(),
+    }
+
+
+def describe_scan(scanned: Scanned) -> str:
+    """The verdict in words."""
+    found = scanned.verdict
+    outputs = image_table.task_of(scanned.scan.benign).outputs
+    target = ", ".join(f"{name} {angle:.1f}" for name, angle in zip(outputs, np.degrees(found.target_estimate)))
+    chance = "" if found.chance_if_benign is None else f"a benign model would score this low with chance {found.chance_if_benign:.2g}; "
+    lines = [
+        "BACKDOORED" if found.backdoored else "no backdoor found",
+        f"score {found.score:.5f} ({found.family}), threshold {found.threshold:.5f}, margin {found.margin:.2f}",
+        f"{chance}bootstrap certainty {found.certainty:.2f}; {found.agreement:.0%} of the runs agree",
+    ]
+    if found.backdoored:
+        lines.append(f"estimated target: {target} degrees")
+    return "\n".join([*lines, f"scan took {scanned.seconds:.0f} s"])
+
+
+def write_scan(scanned: Scanned, record: dict[str, Any], out: Path) -> None:
+    """``scan.json`` and ``report.html``."""
+    store.write_json(out / "scan.json", record)
+    store.write_text(out / "report.html", views.report(scanned, record))
+
+
+def mitigate(options: ScanOptions, out: Path, *, test: Path | None, attack: Path | None, bar: Bar) -> dict[str, Any]:
+    """Scan, unlearn, measure; ``out`` gets the cleaned model, its record and the report."""
+    if attack is not None and test is None:
+        raise ValueError("--attack is used for metrics only and needs --test, the image table to measure on")
+    known = test and image_table.read(test)[1]
+    scanned = scan(options, bar=bar)
+    unlearning = PRESETS[options.preset].unlearning
+    with bar("unlearning", unlearning.steps) as progress:
+        cleaned = inspection.clean(scanned, unlearning, progress)
+    judged = compare(scanned, cleaned, inspection.fine_tune(scanned, unlearning), known, attack)
+    record = {**scan_record(scanned), "unlearning": asdict(unlearning), "mitigation": judged}
+    page = views.report(scanned, record, mitigation=judged)
+
+    def fill(folder: Path) -> None:
+        cleaned.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+        store.write_json(folder / "mitigate.json", record)
+        store.write_text(folder / "report.html", page)
+
+    store.write_directory(out, fill)
+    return record
+
+
+def compare(
+    scanned: Scanned, cleaned: tf.keras.Model, tuned: tf.keras.Model, test: Split | None, attack: Path | None
+) -> dict[str, Any]:
+    """Errors before and after, degrees, beside plain fine-tuning; on the benign set where there is no test set."""
+    task, suspect = image_table.task_of(scanned.scan.benign), scanned.scan.suspect
+    data = suspect.benign if test is None else test
+    if attack is None:
+        before, after, control = (metrics.clean_error(task, m, data) for m in (suspect.model, cleaned, tuned))
+        return {
+            "measured_on": "benign set" if test is None else "test set",
+            "re": {"before_deg": before, "after_deg": after},
+            "fine_tuning": {"re_deg": control},
+        }
+    known = known_attack(attack, suspect.model)
+    return judge(task, known, cleaned, tuned, data)
+
+
+def judge(task: Task, known: Backdoored, cleaned: tf.keras.Model, tuned: tf.keras.Model, test: Split) -> dict[str, Any]:
+    """RE, AE and DAE before and after a mitigation and after plain fine-tuning, degrees."""
+    before, after, control = (
+        metrics.attack_errors(task, replace(known, model=model), test) for model in (known.model, cleaned, tuned)
+    )
+    pairs = {name: {"before_deg": getattr(before, name), "after_deg": getattr(after, name)} for name in ("re", "ae", "dae")}
+    plain = {f"{name}_deg": getattr(control, name) for name in ("re", "ae", "dae")}
+    return {"measured_on": "test set", **pairs, "fine_tuning": plain}
+
+
+def describe_mitigation(record: dict[str, Any]) -> str:
+    """Before and after in words."""
+    judged = record["mitigation"]
+    names = {"re": "clean error RE", "ae": "attack error AE", "dae": "DAE"}
+    lines = [f"{record['verdict']}, margin {record['margin']:.2f}; measured on the {judged['measured_on']}"]
+    for key, name in names.items():
+        if key in judged:
+            plain = judged["fine_tuning"][f"{key}_deg"]
+            both = f"{judged[key]['before_deg']:.2f} -> {judged[key]['after_deg']:.2f}"
+            lines.append(f"{name:16s} {both} degrees (plain fine-tuning: {plain:.2f})")
+    return "\n".join(lines)
+
+
+def export(model: Path, task: str, record: Path | None, out: Path, seed: int) -> dict[str, Any]:
+    """Ship a model file; see :func:`runs.export.export`."""
+    loaded = safety.load_model(model)
+    facts = store.read_json(record) if record else {}
+    if TASKS[task].size != loaded.output_shape[-1]:
+        raise ValueError(f"{model} has {loaded.output_shape[-1]} outputs, but {task} has {TASKS[task].size}")
+    probe = np.random.default_rng(seed).integers(0, 256, (8, *loaded.input_shape[1:]), dtype=np.uint8)
+    return exports.export(loaded, TASKS[task], out, probe, {"record": facts, "source_sha256": store.digest_of_files(model)})
+
+
+def prepare_columbia(raw: Path, out: Path, size: tuple[int, int], *, bar: Bar) -> int:
+    """ColumbiaGaze images below a folder as an image table. Returns how many."""
+    with bar("reading images", len(list(raw.rglob("*.jpg")))) as progress:
+        data = columbia_gaze.read(raw, size=size, progress=progress)
+    store.write_directory(out, lambda folder: image_table.write(folder, GAZE, data))
+    return len(data)

@@ -1,0 +1,1 @@
+"""One module per table or figure; ``drmguard reproduce`` finds them here."""

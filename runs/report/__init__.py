@@ -1,0 +1,1 @@
+"""What people read: the offline page about one scan."""

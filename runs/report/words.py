@@ -1,0 +1,248 @@
+"""What the numbers of a scan say to someone who has to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runs.report.formats import angle, direction, listed, percent, probability, times
+
+AGREE_DEG = 5  # Verdict.AGREE_DEG, repeated because that module loads TensorFlow
+_FIRM = 0.9  # certainty from which a decision counts as firm
+_RARE = 0.01  # chance below which a benign model counts as very improbable
+
+
+class Family(NamedTuple):
+    """How a trigger family is talked about.
+
+    Attributes:
+        name: as a heading.
+        change: what it does to the images, the subject of a sentence.
+        price: the rest of the sentence, with a place for the price.
+        unit: what the price is a share of.
+        origin: whose idea it is, "paper" or "ours".
+    """
+
+    name: str
+    change: str
+    price: str
+    unit: str
+    origin: str
+
+
+_L1 = "alters the pixels by {} of the brightest benign image"
+_BRIGHTEST = "the brightest benign image"
+FAMILIES = {
+    "patch": Family("Patch", "one blended patch, the same on every image,", _L1, _BRIGHTEST, "ours"),
+    "warp": Family(
+        "Warp",
+        "one smooth warp, the same for every image,",
+        "shifts the pixels by {} of the image’s side on average",
+        "the image’s side",
+        "ours",
+    ),
+    "generator": Family("Generator", "a generated change, another one for every image,", _L1, _BRIGHTEST, "ours"),
+    "paper": Family(
+        "Paper’s generator", "a change that the paper’s generator draws for every image", _L1, _BRIGHTEST, "paper"
+    ),
+}
+
+
+class Measure(NamedTuple):
+    """A number of a verdict and what it means; ``origin`` is "paper" or "ours"."""
+
+    name: str
+    origin: str
+    meaning: str
+
+
+class Reading(NamedTuple):
+    """A measure's value for one model, and what else belongs to it."""
+
+    value: str
+    remark: str = ""
+
+
+def family(name: str) -> Family:
+    """The words for a family.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    if name not in FAMILIES:
+        raise ValueError(
+            f"the report has no words for the trigger family {name!r}, only for {', '.join(FAMILIES)}; "
+            "add it to FAMILIES in runs/report/words.py"
+        )
+    return FAMILIES[name]
+
+
+def is_backdoored(verdict: Mapping[str, Any]) -> bool:
+    """Whether the verdict says so."""
+    return verdict["verdict"] == "backdoored"
+
+
+def deciding_run(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run whose cost is the score."""
+    mine = [run for run in verdict["runs"] if run["family"] == verdict["family"]]
+    return min(mine, key=lambda run: abs(run["cost"] - verdict["score"]))
+
+
+def headline(verdict: Mapping[str, Any]) -> str:
+    """The decision in a few words, weaker where the evidence is."""
+    firm, chance = verdict["certainty"] >= _FIRM, verdict["chance_if_benign"]
+    if not is_backdoored(verdict):
+        return "No backdoor found" if firm else "No backdoor found, but it is close"
+    if not firm:
+        return "Possibly backdoored"
+    return "Very probably backdoored" if chance is not None and chance <= _RARE else "Probably backdoored"
+
+
+def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
+    """What was found, in a sentence."""
+    words = family(verdict["family"])
+    price = words.price.format(percent(verdict["score"]))
+    if is_backdoored(verdict):
+        subject = f"{words.change[0].upper()}{words.change[1:]} is enough: it {price}"
+        target = direction(verdict["target_estimate_deg"], outputs)
+        return f"{subject} and makes all answers collapse to {target}, whatever the images show."
+    if deciding_run(verdict)["met"]:
+        cheapest = f"{words.change} that {price}".replace(", that", " that")
+        return f"Its answers can be made to collapse, as any model’s can, but not cheaply. The least it takes is {cheapest}."
+    return f"None of the {len(verdict['runs'])} search runs made its answers collapse to one value."
+
+
+def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> str:
+    """What the score is held against.
+
+    Args:
+        verdict: its summary.
+        controls: cost of each benign control in the deciding family, None with the paper's constant.
+    """
+    line = percent(verdict["threshold"])
+    if controls is None:
+        return f"The paper calls a model backdoored at {line} or less; no benign models were measured for comparison."
+    needed = f"{percent(min(controls))} to {percent(max(controls))}"
+    return f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}."
+
+
+def advice(verdict: Mapping[str, Any], *, cleaned: bool) -> str:
+    """What to do now.
+
+    Args:
+        verdict: its summary.
+        cleaned: whether the page reports a clean-up.
+    """
+    if is_backdoored(verdict):
+        way_out = "use the cleaned copy once its figures below satisfy you" if cleaned else "have it cleaned first"
+        return f"Do not put this model to use as it is. Discard it, or {way_out}."
+    if verdict["certainty"] < _FIRM:
+        return "Repeat the scan with more restarts and more controls before you rely on this."
+    return "Nothing in this scan speaks against using it. Mind what a scan cannot exclude."
+
+
+def limits(verdict: Mapping[str, Any]) -> list[str]:
+    """What the scan leaves open."""
+    if is_backdoored(verdict):
+        return [
+            "A low score is strong evidence, not proof: a fragile benign model can look the same.",
+            "The found change opens the same door as the attacker’s trigger, but need not look like it.",
+            "There may be more triggers with other targets. Scan the cleaned copy again.",
+        ]
+    searched = list(dict.fromkeys(run["family"] for run in verdict["runs"]))
+    starts = len(verdict["runs"]) // len(searched)
+    kinds = listed([family(name).name.lower() for name in searched])
+    return [
+        f"Triggers of another kind than those searched for ({kinds}).",
+        f"Triggers that the search missed: it had {starts} {'start' if starts == 1 else 'starts'} per kind.",
+        "Triggers that need as large a change as it takes to fool a benign model.",
+        "Backdoors trained to pass this very test, or that act only on images unlike the benign ones.",
+        "All other faults: a model without a backdoor can still be inaccurate.",
+    ]
+
+
+def measures(*, calibrated: bool) -> list[Measure]:
+    """The numbers behind a decision.
+
+    Args:
+        calibrated: whether thresholds come from benign controls.
+    """
+    placed = "Placed so that a benign model rarely scores lower." if calibrated else "The same for every model (Sec. 3.4)."
+    return [
+        Measure(
+            "Score",
+            "paper",
+            "Size of the smallest change that makes the answers collapse, for the kind of change that comes closest to "
+            "its threshold. Small is suspicious.",
+        ),
+        Measure(
+            "Threshold",
+            "ours" if calibrated else "paper",
+            f"A model that scores this or less counts as backdoored. {placed}",
+        ),
+        Measure(
+            "Margin",
+            "ours",
+            "Threshold divided by score: above 1 speaks for a backdoor, below 1 against. The interval covers the luck of "
+            "the search.",
+        ),
+        Measure(
+            "Chance if benign",
+            "ours",
+            "How often a benign model would score so low, going by the controls. Not the chance that this model is benign.",
+        ),
+        Measure(
+            "Certainty",
+            "ours",
+            "How often the decision stays the same when restarts and mini-batches are drawn anew (bootstrap). It covers "
+            "the luck of the search, not that of the controls.",
+        ),
+        Measure(
+            "Agreement",
+            "ours",
+            f"Share of the runs with collapsed answers that end within {AGREE_DEG}° of the deciding one. A backdoor draws "
+            "them to one answer, a benign model to none in particular.",
+        ),
+    ]
+
+
+def readings(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> list[Reading]:
+    """What :func:`measures` are for one model; ``controls`` as in :func:`comparison`."""
+    words, met = family(verdict["family"]), sum(run["met"] for run in verdict["runs"])
+    low, high = (times(bound) for bound in verdict["margin_interval_90"])
+    return [
+        Reading(("" if met else "at least ") + percent(verdict["score"]), f"of {words.unit}; {words.name.lower()}"),
+        Reading(percent(verdict["threshold"]), "a constant" if controls is None else f"from {len(controls)} controls"),
+        Reading(times(verdict["margin"]), f"90 % interval {low} to {high}"),
+        _chance(verdict["chance_if_benign"], met),
+        Reading(probability(verdict["certainty"])),
+        Reading(
+            probability(verdict["agreement"]) if met else "none",
+            f"answers collapsed in {met} of {len(verdict['runs'])} runs",
+        ),
+    ]
+
+
+def _chance(chance: float | None, met: int) -> Reading:
+    if chance is None:
+        return Reading("unknown", "a constant cannot tell")
+    if not met:
+        return Reading("unknown", "no run collapsed the answers")
+    return Reading(probability(chance))
+
+
+def clean_up(mitigation: Mapping[str, Any]) -> list[str]:
+    """What the clean-up did, in sentences."""
+    re, dae, plain = mitigation["re"], mitigation["dae"], mitigation["fine_tuning"]
+    price = f"On clean images the mean error went from {angle(re['before_deg'])} to {angle(re['after_deg'])}."
+    if dae is None:
+        return [price, "The attacker’s trigger is not known, so this cannot show that it is gone. Scan the cleaned copy again."]
+    cure = f"On triggered images the mean error fell from {angle(dae['before_deg'])} to {angle(dae['after_deg'])}."
+    if dae["after_deg"] >= dae["before_deg"]:
+        cure = cure.replace("fell", "did not fall: it went")
+    if plain is None or plain["dae_deg"] is None:
+        return [cure, price]
+    gain = plain["dae_deg"] - dae["after_deg"]
+    verb = f"is {angle(gain)} better" if gain > 0.05 else "gains nothing over that here"
+    control = f"Fine-tuning on the benign images alone, the control, leaves {angle(plain['dae_deg'])}"
+    return [cure, price, f"{control}; unlearning the found change {verb}."]

@@ -1,0 +1,105 @@
+"""From results to the report: which images, curves and settings it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep import image_table
+from data_prep.contract import Task, pixels
+from data_prep.poison import Trigger
+from drmguard_tf.calibrate import Calibration
+from drmguard_tf.reference import attention_map
+from drmguard_tf.submodels import split
+from runs.inspection import Scanned
+from runs.report.page import Controls, Page, render
+from runs.report.page import Scanned as View
+
+_SHOWN = 6
+
+DEVIATIONS = (
+    "The steered search, its trigger families patch and warp and the small generator are ours; the three terms of the "
+    "objective, the momentum reverse trigger and the unlearning by fine-tuning are the paper's.",
+    "The threshold is calibrated on benign controls that are trained on the benign set; the paper uses the constant 0.03.",
+    "A warp is priced by its mean displacement as a share of the image's side, because its L1 distance says little.",
+    "The L1 norm of the input distance is a sum over pixels and channels; the paper does not say.",
+)
+
+
+def view(scanned: Scanned, title: str, trigger: Trigger | None = None) -> View:
+    """What the report shows of one scan.
+
+    Args:
+        scanned: the scan.
+        title: of the model, for people.
+        trigger: the attacker's, in demonstrations only.
+    """
+    suspect, verdict = scanned.scan.suspect, scanned.verdict
+    images = suspect.benign.images[:: max(1, len(suspect.benign) // _SHOWN)][:_SHOWN]
+    floats = tf.constant(pixels(images))
+    decider = next(run for run in verdict.runs if run.family == verdict.family and run.cost == verdict.score)
+    changed = decider.trigger(floats, attention_map(split(suspect.model), floats)).images
+    return View(
+        title=title,
+        verdict=verdict.summary(),
+        histories=[(run.family, run.seed, run.history) for run in verdict.runs],
+        images=images,
+        reversed_images=_as_bytes(changed),
+        triggered_images=None if trigger is None else _as_bytes(trigger(floats)),
+    )
+
+
+def controls_of(scanned: Scanned) -> Controls | None:
+    """Costs and thresholds of the controls, None with the paper's constant."""
+    line = scanned.guard.threshold
+    if not isinstance(line, Calibration):
+        return None
+    return Controls({name: list(costs) for name, costs in line.costs}, {name: line.of(name) for name, _ in line.costs})
+
+
+def report(scanned: Scanned, record: dict[str, Any], *, mitigation: dict[str, Any] | None = None) -> str:
+    """The page about one suspect."""
+    return page(
+        "Scan of " + scanned.scan.model.name,
+        image_table.task_of(scanned.scan.benign),
+        [view(scanned, "Suspect model")],
+        controls_of(scanned),
+        record,
+        mitigation=mitigation,
+    )
+
+
+def page(
+    title: str,
+    task: Task,
+    views: Sequence[View],
+    controls: Controls | None,
+    record: dict[str, Any],
+    *,
+    mitigation: dict[str, Any] | None = None,
+    export: dict[str, Any] | None = None,
+    true_target_deg: list[float] | None = None,
+) -> str:
+    """An HTML page; ``record`` gives settings, seed, seconds and versions."""
+    return render(
+        Page(
+            title=title,
+            task_name=task.name,
+            outputs=task.outputs,
+            scans=views,
+            controls=controls,
+            true_target_deg=true_target_deg,
+            mitigation=mitigation,
+            export=export,
+            deviations=DEVIATIONS,
+            settings={key: record[key] for key in ("search", "calibration", "unlearning") if record.get(key)},
+            environment={**record["versions"], "seed": record["seed"], "seconds": record["seconds"]},
+        )
+    )
+
+
+def _as_bytes(images: tf.Tensor) -> np.ndarray:
+    return (np.clip(np.asarray(images), 0, 1) * 255 + 0.5).astype(np.uint8)
