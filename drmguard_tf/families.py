@@ -40,7 +40,7 @@ class UniversalPatch(tf.Module):
         _, height, width, channels = reference.images.shape
         rng = np.random.default_rng(seed)
         self.largest_norm = reference.largest_norm
-        self.mask = tf.Variable(rng.normal(-3, 1, (height, width, 1)).astype(np.float32), name="mask")
+        self.mask = tf.Variable(rng.normal(-4, 1, (height, width, 1)).astype(np.float32), name="mask")
         self.pattern = tf.Variable(rng.normal(0, 1, (height, width, channels)).astype(np.float32), name="pattern")
 
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:

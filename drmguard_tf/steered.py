@@ -30,17 +30,17 @@ class SteeredSearch:
         steps: Adam steps per run.
         batch: images a step.
         bound: the ratio of angle variance to reach, and that of the output variance.
-        start_weight: of the cost, at the start.
-        steering: factor by which the weight rises or falls per step.
+        start_weight: of the cost; also its least value.
+        gain: of the steering: each step multiplies the weight by ``(bound / recent ratio) ** gain``.
     """
 
     families: tuple[str, ...] = ("patch", "warp", "generator")
     restarts: int = 2
     steps: int = 200
-    batch: int = 32
+    batch: int = 24
     bound: float = 0.1  # all attacks of the paper's Table 1 stay below it
-    start_weight: float = 3.0
-    steering: float = 1.05
+    start_weight: float = 2.0
+    gain: float = 0.06
 
     def __post_init__(self) -> None:
         unknown = set(self.families) - set(FAMILIES)
@@ -91,6 +91,6 @@ class _Steered(Reversal):
         return terms.spread + terms.rav + self.weight * terms.cost
 
     def steer(self, terms: Terms) -> None:
-        self.recent.assign(0.9 * self.recent + 0.1 * tf.maximum(terms.rav, terms.spread))
-        factor = self.options.steering
-        self.weight.assign(self.weight * tf.where(self.recent < self.options.bound, factor, 1 / factor))
+        self.recent.assign(0.8 * self.recent + 0.2 * tf.maximum(terms.rav, terms.spread))
+        steered = self.weight * (self.options.bound / self.recent) ** self.options.gain
+        self.weight.assign(tf.maximum(steered, self.options.start_weight))

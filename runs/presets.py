@@ -52,7 +52,7 @@ PRESETS = {
         heads=Heads(count=10_000, subjects=160, size=64),
         training=Training("small-resnet", steps=3000, learning_rate=0.004, milestones=(0.6, 0.85)),
         # Small images and short training need more poison, and a stronger warp, than 224 px and 10,000 steps.
-        attacks={"badnets": BadNets(rate=0.1), "wanet": WaNet(grid=8, strength=2.5, rate=0.15, cross_rate=0.15)},
+        attacks={"badnets": BadNets(rate=0.1), "wanet": WaNet(grid=8, strength=3.0, rate=0.2, cross_rate=0.15)},
         search=SteeredSearch(),
         paper_search=PaperSearch(steps=600, pretraining=1000),
         controls=Controls(),

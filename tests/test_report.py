@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import dataclasses
+import functools
 import io
 import re
 from html.parser import HTMLParser
@@ -67,6 +68,7 @@ def _verdict(decision, family, runs, **changes):
     return {**verdict, **changes}
 
 
+@functools.lru_cache(maxsize=None)
 def _images():
     return Heads(count=6, subjects=6, size=64, seed=3).build().images
 
@@ -84,6 +86,11 @@ def _suspect(**changes):
     images = _images()
     verdict = _verdict("backdoored", "patch", runs, **changes)
     return Scanned("Suspect model", verdict, histories, images, _patched(images, 0.35), _patched(images, 1.0))
+
+
+def _without_curves(**changes):
+    """Most of the drawing time goes into the curves of the searches."""
+    return dataclasses.replace(_suspect(**changes), histories=[])
 
 
 def _benign(**changes):
@@ -113,7 +120,7 @@ def _page(**changes):
         export={"path": "out/cleaned", "max_abs_difference": 2.4e-7, "sha256": "9f" * 32},
         deviations=["The weight of the input distance is steered, not fixed.", "Thresholds come from benign controls."],
         settings={"search": {"families": ["patch", "warp", "generator"], "steps": 200, "bound": 0.1}, "seed": 7},
-        environment={"python": "3.11.7", "tensorflow": "2.15.1", "hardware": "2 CPU cores", "seconds": 184.2},
+        environment={"python": "3.11.7", "tensorflow": "2.15.1", "hardware": "2 CPU cores", "seconds": 184.2, "date": "2024-05-17"},
     )
     return dataclasses.replace(page, **changes)
 
@@ -216,7 +223,7 @@ def test_a_real_suspect_shows_no_attacker(page):
 
 
 def test_missing_parts_leave_out_their_sections(page):
-    scan = dataclasses.replace(_suspect(), histories=[])
+    scan = _without_curves()
     bare = _Reader(
         render(_page(scans=[scan], controls=None, mitigation=None, export=None, deviations=[], settings={}, environment={}))
     )
@@ -240,14 +247,14 @@ def test_every_measure_has_its_reading():
 
 def test_without_the_trigger_only_the_clean_error_is_reported():
     mitigation = {"re": {"before_deg": 2.9, "after_deg": 3.1}, "ae": None, "dae": None, "fine_tuning": None}
-    prose = _Reader(render(_page(mitigation=mitigation))).prose
+    prose = _Reader(render(_page(scans=[_without_curves()], mitigation=mitigation))).prose
     assert "went from 2.9° to 3.1°" in prose
     assert "cannot show that it is gone" in prose
     assert "to the attacker’s target; high" not in prose
 
 
 def test_the_paper_s_constant_says_nothing_about_chance():
-    scan = _suspect(threshold=0.03, chance_if_benign=None)
+    scan = _without_curves(threshold=0.03, chance_if_benign=None)
     reader = _Reader(render(_page(scans=[scan], controls=None)))
     assert "Probably backdoored" in reader.prose
     assert "paper’s constant" in reader.prose
@@ -256,7 +263,7 @@ def test_the_paper_s_constant_says_nothing_about_chance():
 
 def test_hostile_names_stay_text():
     evil = '<script>alert("1")</script>$\\frac$'
-    scan = dataclasses.replace(_suspect(), title=evil)
+    scan = dataclasses.replace(_without_curves(), title=evil)
     html = render(
         _page(title=evil, scans=[scan], deviations=[evil], settings={evil: evil}, export={**_page().export, "path": evil})
     )

@@ -21,10 +21,11 @@ from runs.report.formats import percent
 from runs.report.words import AGREE_DEG
 
 # Colours of the light page, safe for colour-blind readers (after Okabe & Ito); page.css holds those of the dark one.
-INK, SOFT, RULE, ZONE, CARD = "#26241f", "#6b665c", "#ddd7ca", "#fbeee6", "#fffefb"
-BAD, GOOD, THIRD = "#b8480a", "#0067a3", "#007a5a"
-_VARIABLES = {INK: "ink", SOFT: "soft", RULE: "rule", ZONE: "zone", CARD: "card", BAD: "bad", GOOD: "good", THIRD: "third"}
-_OUTPUT_COLOURS = (GOOD, BAD, THIRD)
+INK, SOFT, RULE, ZONE, SHADE, CARD = "#26241f", "#6b665c", "#ddd7ca", "#fbeee6", "#f2efe7", "#fffefb"
+BAD, GOOD = "#b8480a", "#0067a3"
+OUTPUTS = ("#007a5a", "#9c3f8b", "#8f6400")
+_VARIABLES = {INK: "ink", SOFT: "soft", RULE: "rule", ZONE: "zone", SHADE: "shade", CARD: "card", BAD: "bad", GOOD: "good"}
+_VARIABLES.update({colour: f"output-{k}" for k, colour in enumerate(OUTPUTS)})
 _DASHES = (0, (4, 3))
 _POINTS = 160  # most points that a curve is drawn with
 _style = matplotlib.rc_context({"font.size": 11, "svg.fonttype": "none", "svg.hashsalt": "drmguard"})
@@ -164,7 +165,7 @@ def estimates(curves: Sequence[Curve], outputs: Sequence[str], truth_deg: Sequen
     _settled(axes, curves)
     ends = []
     for k, name in enumerate(outputs):
-        colour = _OUTPUT_COLOURS[k % len(_OUTPUT_COLOURS)]
+        colour = OUTPUTS[k % len(OUTPUTS)]
         for curve in curves:
             _line(axes, curve, np.degrees(curve.history[:, 3 + k]), colour)
             if curve.decides:
@@ -232,7 +233,7 @@ def _line(axes: Axes, curve: Curve, values: np.ndarray, colour: str) -> None:
 def _settled(axes: Axes, curves: Sequence[Curve]) -> None:
     """Shade the last fifth, over which a run is judged."""
     steps = max(len(curve.history) for curve in curves)
-    axes.axvspan(steps - steps // 5, steps, color=ZONE, linewidth=0, zorder=0)
+    axes.axvspan(steps - steps // 5, steps, color=SHADE, linewidth=0, zorder=0)
     axes.set_xlim(0, steps)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
@@ -264,8 +265,9 @@ def _log_limits(values: Sequence[float], line: float | None) -> tuple[float, flo
 
 def _log_ticks(axis: Axis, write: Callable[[float], str]) -> None:
     low, high = axis.get_view_interval()
-    few = np.log10(high / low) > 1.6
-    axis.set_major_locator(LogLocator(subs=(1.0,) if few else (1.0, 2.0, 5.0), numticks=20))
+    decades = np.log10(high / low)
+    steps = (1.0, 2.0, 5.0) if decades < 1.3 else (1.0, 3.0) if decades < 2.6 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=steps, numticks=20))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
 

@@ -107,8 +107,8 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
         target = direction(verdict["target_estimate_deg"], outputs)
         return f"{subject} and makes all answers collapse to {target}, whatever the images show."
     if deciding_run(verdict)["met"]:
-        cheapest = f"{words.change} that {price}".replace(", that", " that")
-        return f"Its answers can be made to collapse, as any model’s can, but not cheaply. The least it takes is {cheapest}."
+        least = f"{words.change} that {price}"
+        return f"Its answers can be made to collapse, as any model’s can, but not cheaply. The least it takes is {least}."
     return f"None of the {len(verdict['runs'])} search runs made its answers collapse to one value."
 
 
@@ -147,7 +147,7 @@ def limits(verdict: Mapping[str, Any]) -> list[str]:
         return [
             "A low score is strong evidence, not proof: a fragile benign model can look the same.",
             "The found change opens the same door as the attacker’s trigger, but need not look like it.",
-            "There may be more triggers with other targets. Scan the cleaned copy again.",
+            "There may be more triggers with other targets, so a cleaned copy should be scanned again.",
         ]
     searched = list(dict.fromkeys(run["family"] for run in verdict["runs"]))
     starts = len(verdict["runs"]) // len(searched)
