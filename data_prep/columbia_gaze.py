@@ -1,7 +1,8 @@
 """ColumbiaGaze (Smith et al. 2013): labels from file names.
 
-Names read ``<subject>_<metres>m_<P>P_<V>V_<H>H.jpg``: P is the horizontal head pose, V and H the vertical and horizontal
-gaze against the camera axis, in degrees. V > 0 looks up; H > 0 looks to image right, so yaw = -H in this project's signs.
+Names read ``<subject>_<metres>m_<P>P_<V>V_<H>H.jpg``: P is the horizontal head pose, V and H are the vertical and the
+horizontal gaze against the camera axis, in degrees. V > 0 looks up; H > 0 looks to image right, so yaw = -H in this
+project's signs.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ def read(folder: Path, *, size: tuple[int, int] | None = None) -> tuple[DatasetS
         image = _open(folder, name, row)
         if image.shape != shape:
             raise ValueError(
-                f"{folder / name} (row {row + 2} of {TABLE}) is {image.shape[1]} x {image.shape[0]} pixels (width x height), "
-                f"expected {shape[1]} x {shape[0]}. Resize the images to one size, that of the model's input."
+                f"{folder / name} (row {row + 2} of {TABLE}) is {image.shape[1]} x {image.shape[0]} pixels, width x "
+                f"height, expected {shape[1]} x {shape[0]}. Resize the images to one size, that of the model's input."
             )
         images[row] = image
     groups = pd.factorize(table["subject"])[0].astype(np.int64) if "subject" in table else np.arange(len(table))
@@ -86,7 +86,9 @@ def _load_table(folder: Path) -> pd.DataFrame:
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no readable CSV file: {error}. Its first line must name the columns.") from error
     if table.empty or "image" not in table:
-        raise ValueError(f"{path} must have a column 'image' and at least one row; it has {list(table.columns)}, {len(table)} rows")
+        raise ValueError(
+            f"{path} must have a column 'image' and at least one row; it has {list(table.columns)}, {len(table)} rows"
+        )
     return table
 
 
@@ -97,8 +99,8 @@ def _declared(folder: Path, columns: Sequence[str]) -> tuple[Task, str]:
             if all(f"{output}_{unit}" in columns for output in task.outputs):
                 return task, unit
     raise ValueError(
-        f"{folder / TABLE} declares no unit of its labels: its columns are {list(columns)}. Name them pitch_rad, yaw_rad or "
-        "pitch_deg, yaw_deg for gaze; yaw_*, pitch_*, roll_* for head pose."
+        f"{folder / TABLE} declares no unit of its labels: its columns are {list(columns)}. Name them pitch_rad, "
+        "yaw_rad or pitch_deg, yaw_deg for gaze; yaw_*, pitch_*, roll_* for head pose."
     )
 
 
@@ -114,8 +116,8 @@ def _targets(folder: Path, table: pd.DataFrame, task: Task, unit: str) -> np.nda
     if np.abs(values).max() > np.pi:
         row = int(np.abs(values).max(axis=1).argmax())
         raise ValueError(
-            f"{folder / TABLE}: row {row + 2} has {table[columns].iloc[row].to_dict()}, more than half a turn. Labels are "
-            f"declared in {'radians' if unit == 'rad' else 'degrees'}; if they are degrees, name the columns *_deg."
+            f"{folder / TABLE}: row {row + 2} has {table[columns].iloc[row].to_dict()}, more than half a turn. "
+            f"Labels are declared in {'radians' if unit == 'rad' else 'degrees'}; if they are degrees, name the columns *_deg."
         )
     return values.astype(np.float32)
 

@@ -29,7 +29,7 @@ class Trigger(Protocol):
 
 
 class CrossTrigger(Protocol):
-    """A near miss of the trigger, trained with true labels so that only the exact trigger fires (WaNet's noise mode)."""
+    """A near miss, trained with true labels so that only the exact trigger fires (WaNet's noise mode)."""
 
     def __call__(self, images: tf.Tensor, random: tf.random.Generator) -> tf.Tensor:
         """Stamp near misses; images and result as for :class:`Trigger`, random numbers from ``random``."""
@@ -74,9 +74,13 @@ class Poisoning:
         """
         poisoned, crossed = round(self.rate * count), round(self.cross_rate * count)
         if poisoned + crossed > count:
-            raise ValueError(f"poisoned and cross shares add up to {self.rate + self.cross_rate:g}, at most 1 is possible")
+            raise ValueError(
+                f"poisoned and cross shares add up to {self.rate + self.cross_rate:g}, at most 1 is possible"
+            )
         if self.rate > 0 and poisoned == 0:
-            raise ValueError(f"a rate of {self.rate:g} poisons none of {count} samples; the least that does is {1 / count:g}")
+            raise ValueError(
+                f"a rate of {self.rate:g} poisons none of {count} samples; the least that does is {1 / count:g}"
+            )
         order = np.random.default_rng(seed).permutation(count)
         roles = np.full(count, CLEAN, np.int8)
         roles[order[:poisoned]] = POISONED

@@ -1,8 +1,8 @@
 """Trigger families: the shapes in which the search looks for a trigger.
 
-A family is a module whose call changes images and prices the change. The prices are shares, so they do not depend on the
-image's size: L1 families pay summed absolute difference over the largest benign norm (the paper's score), warps pay mean
-displacement over the image's side.
+A family is a module whose call changes images and prices the change. The prices are shares, so they do not depend on
+the image's size: L1 families pay summed absolute difference over the largest benign norm (the paper's score), warps
+pay mean displacement over the image's side.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Change(NamedTuple):
 
 
 class UniversalPatch(tf.Module):
-    """One blended patch for all images: ``(1 - mask) * x + mask * pattern``, as in Neural Cleanse; ours in this search."""
+    """One patch for all images, ``(1 - mask) * x + mask * pattern`` as in Neural Cleanse; ours in this search."""
 
     learning_rate = 0.1
 
@@ -76,7 +76,7 @@ class UniversalWarp(tf.Module):
 
 
 class Generated(tf.Module):
-    """A small generator behind the momentum reverse trigger (Eq. 7): one change per image. Generator ours, Eq. 7 the paper's."""
+    """A small generator (ours) behind the momentum reverse trigger (the paper's Eq. 7): one change per image."""
 
     learning_rate = 0.002
 

@@ -20,7 +20,9 @@ def paper_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:
         ValueError: if a side is not divisible by 8.
     """
     if any(side % 8 for side in image_shape[:2]):
-        raise ValueError(f"the paper's generator halves images three times, so sides must be multiples of 8: {image_shape}")
+        raise ValueError(
+            f"the paper's generator halves images three times, so sides must be multiples of 8: {image_shape}"
+        )
     images = tf.keras.Input(image_shape)
     x = images
     for width in (32, 64, 128):
@@ -51,7 +53,9 @@ def small_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:
     """
     height, width, channels = image_shape
     if height % 8 or width % 8:
-        raise ValueError(f"the small generator works on blocks of 8 pixels, so sides must be multiples of 8: {image_shape}")
+        raise ValueError(
+            f"the small generator works on blocks of 8 pixels, so sides must be multiples of 8: {image_shape}"
+        )
     images = tf.keras.Input(image_shape)
     place = tf.keras.Input((height, width, 2))
     blocks = tf.nn.space_to_depth(layers.Concatenate()([images, place]), 2)
@@ -76,4 +80,6 @@ def _convolution(x: tf.Tensor, width: int) -> tf.Tensor:
 
 
 def _rectified(x: tf.Tensor, width: int, strides: int = 1) -> tf.Tensor:
-    return layers.Conv2D(width, 3, strides=strides, padding="same", activation="relu", kernel_initializer="he_normal")(x)
+    return layers.Conv2D(width, 3, strides=strides, padding="same", activation="relu", kernel_initializer="he_normal")(
+        x
+    )

@@ -68,7 +68,9 @@ def ratio_of_norm_variance(features: tf.Tensor, benign_features: tf.Tensor) -> t
     Returns:
         Scalar >= 0.
     """
-    return tf.math.reduce_variance(tf.norm(features, axis=1)) / tf.math.reduce_variance(tf.norm(benign_features, axis=1))
+    return tf.math.reduce_variance(tf.norm(features, axis=1)) / tf.math.reduce_variance(
+        tf.norm(benign_features, axis=1)
+    )
 
 
 def momentum_reverse_trigger(images: tf.Tensor, generated: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:

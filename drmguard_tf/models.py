@@ -34,7 +34,9 @@ def small_resnet(image_shape: tuple[int, int, int], outputs: int) -> tf.keras.Mo
         image_shape: (H, W, C), H and W 32 or more.
         outputs: K.
     """
-    return _resnet("small_resnet", image_shape, outputs, widths=(16, 32, 64, 128), blocks=(1, 1, 1, 1), stem=_small_stem)
+    return _resnet(
+        "small_resnet", image_shape, outputs, widths=(16, 32, 64, 128), blocks=(1, 1, 1, 1), stem=_small_stem
+    )
 
 
 ARCHITECTURES: dict[str, Callable[[tuple[int, int, int], int], tf.keras.Model]] = {

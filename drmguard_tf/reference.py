@@ -93,7 +93,9 @@ def check_fit(suspect: Suspect) -> None:
     """
     wanted, given = suspect.model.input_shape[1:], suspect.benign.images.shape[1:]
     if any(w not in (None, g) for w, g in zip(wanted, given)) or len(wanted) != len(given):
-        raise ValueError(f"the model takes images of {wanted} (H, W, C), the benign images are {given}; resize them first")
+        raise ValueError(
+            f"the model takes images of {wanted} (H, W, C), the benign images are {given}; resize them first"
+        )
     outputs = suspect.model.output_shape[-1]
     if outputs != suspect.benign.targets.shape[1]:
         raise ValueError(

@@ -70,7 +70,9 @@ class SteeredSearch:
             for restart in range(self.restarts):
                 done = len(runs) * self.steps
                 reversal = steered_reversal(reference, family, self, seed + restart)
-                runs.append(reversal.run(self.steps, _TOLERANCE * self.bound, lambda step, at=done: progress(at + step)))
+                runs.append(
+                    reversal.run(self.steps, _TOLERANCE * self.bound, lambda step, at=done: progress(at + step))
+                )
         return runs
 
 

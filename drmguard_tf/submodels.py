@@ -35,7 +35,7 @@ def split(model: tf.keras.Model) -> SubModels:
     if not getattr(model, "_is_graph_network", False):
         raise ValueError(
             f"{model.name!r} is not a functional Keras model, so its layers cannot be followed. "
-            "Rebuild it with tf.keras.Sequential or tf.keras.Model(inputs, outputs), load the weights and save it again."
+            "Rebuild it as tf.keras.Sequential or tf.keras.Model(inputs, outputs), load the weights, save it again."
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.inputs[0].shape) != 4:
         raise ValueError(

@@ -67,7 +67,9 @@ class _Unlearning(tf.Module):
     @tf.function
     def step(self, index: tf.Tensor) -> None:
         """One Adam step; index (B,) into the benign set. Batch norm keeps its statistics: benign sets are small."""
-        images, targets = self._reverse_half(tf.gather(self.reference.images, index), index), tf.gather(self.targets, index)
+        images, targets = self._reverse_half(tf.gather(self.reference.images, index), index), tf.gather(
+            self.targets, index
+        )
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.abs(self.model(images, training=False) - targets))
         variables = self.model.trainable_variables

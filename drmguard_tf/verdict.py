@@ -96,7 +96,9 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
     """
     for run in runs:
         if not (np.isfinite(run.history).all() and run.cost > 0):
-            raise ValueError(f"the {run.family} search with seed {run.seed} diverged; repeat the scan with another --seed")
+            raise ValueError(
+                f"the {run.family} search with seed {run.seed} diverged; repeat the scan with another --seed"
+            )
     best = cheapest_runs(runs)
     decider = max(best.values(), key=lambda run: (run.met, threshold.of(run.family) / run.cost))
     line = threshold.of(decider.family)

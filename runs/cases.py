@@ -171,7 +171,7 @@ def describe(case: Case) -> dict[str, Any]:
         "task": case.source.data.spec.task.name,
         "data": {type(case.source.data).__name__: asdict(case.source)},
         "training": asdict(case.training),
-        "attack": {type(case.attack).__name__: asdict(case.attack)} if case.attack else None,  # type: ignore[call-overload]
+        "attack": {type(case.attack).__name__: vars(case.attack)} if case.attack else None,
         "target_rad": case.target,
         "seed": case.seed,
     }

@@ -54,7 +54,9 @@ def bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
 
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--seed``."""
-    return click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random.")(command)
+    return click.option(
+        "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random."
+    )(command)
 
 
 def preset_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,7 +74,9 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--out``, required."""
-    return click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")(command)
+    return click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")(
+        command
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -90,7 +94,9 @@ def main() -> None:
 @out_option
 @seed_option
 @workers_option
-@click.option("--preset", default="demo", show_default=True, type=click.Choice(["demo", "smoke"]), help="How much is done.")
+@click.option(
+    "--preset", default="demo", show_default=True, type=click.Choice(["demo", "smoke"]), help="How much is done."
+)
 @refusing
 def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
     """The main job on embedded data: train, scan, clean, export, report.
@@ -108,10 +114,14 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
 
 @main.command()
 @click.option("--data", default="heads", show_default=True, help="'heads' (synthetic) or the folder of an image table.")
-@click.option("--task", default="gaze", show_default=True, type=click.Choice(["gaze", "head-pose"]), help="For --data heads.")
+@click.option(
+    "--task", default="gaze", show_default=True, type=click.Choice(["gaze", "head-pose"]), help="For --data heads."
+)
 @click.option("--attack", default="none", show_default=True, type=click.Choice(["none", "badnets", "wanet"]))
 @click.option("--target", help="Target vector in degrees, e.g. '15,-20' (gaze: pitch,yaw; head pose: yaw,pitch,roll).")
-@click.option("--rate", type=click.FloatRange(0, 1, max_open=True), help="Poisoned share of the training set. Default: preset's.")
+@click.option(
+    "--rate", type=click.FloatRange(0, 1, max_open=True), help="Poisoned share of the training set. Default: preset's."
+)
 @preset_option
 @seed_option
 @workers_option
@@ -159,19 +169,41 @@ def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path
 
     metrics = commands.evaluate(model, test, attack)
     if out:
-        store.write_json(out / "evaluate.json", {"model": model, "test": test, "attack": attack, "seed": seed, "metrics": metrics})
+        store.write_json(
+            out / "evaluate.json", {"model": model, "test": test, "attack": attack, "seed": seed, "metrics": metrics}
+        )
     click.echo("\n".join(f"{name:8s} {value:.4g}" for name, value in metrics.items()))
 
 
 def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What ``scan`` and ``mitigate`` share."""
     for option in (
-        click.option("--model", required=True, type=click.Path(path_type=Path), help=".h5, .keras or SavedModel; scanned before it is opened."),
-        click.option("--benign", required=True, type=click.Path(path_type=Path), help="Image table: images and labels.csv."),
-        click.option("--search", default="steered", show_default=True, type=click.Choice(["steered", "paper"]), help="steered: ours; paper: as printed."),
-        click.option("--threshold", default=None, type=click.Choice(["calibrated", "paper"]), help="Default: calibrated for steered, the constant 0.03 for paper."),
+        click.option(
+            "--model",
+            required=True,
+            type=click.Path(path_type=Path),
+            help=".h5, .keras or SavedModel; scanned before it is opened.",
+        ),
+        click.option(
+            "--benign", required=True, type=click.Path(path_type=Path), help="Image table: images and labels.csv."
+        ),
+        click.option(
+            "--search",
+            default="steered",
+            show_default=True,
+            type=click.Choice(["steered", "paper"]),
+            help="steered: ours; paper: as printed.",
+        ),
+        click.option(
+            "--threshold",
+            default=None,
+            type=click.Choice(["calibrated", "paper"]),
+            help="Default: calibrated for steered, the constant 0.03 for paper.",
+        ),
         click.option("--controls", type=click.IntRange(min=2), help="Number of benign controls. Default: preset's."),
-        click.option("--controls-dir", type=click.Path(path_type=Path), help="Where controls are kept. Default: inside --benign."),
+        click.option(
+            "--controls-dir", type=click.Path(path_type=Path), help="Where controls are kept. Default: inside --benign."
+        ),
         preset_option,
         seed_option,
         workers_option,
@@ -206,7 +238,9 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
 @main.command()
 @scan_options
 @click.option("--test", type=click.Path(path_type=Path), help="Image table for the metrics before and after.")
-@click.option("--attack", type=click.Path(path_type=Path), help="train.json of the attack, if it is known (experiments).")
+@click.option(
+    "--attack", type=click.Path(path_type=Path), help="train.json of the attack, if it is known (experiments)."
+)
 @out_option
 @refusing
 def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, **options: Any) -> None:
@@ -226,7 +260,9 @@ def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, **options:
 @main.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help=".h5, .keras or SavedModel.")
 @click.option("--task", required=True, type=click.Choice(["gaze", "head-pose"]))
-@click.option("--record", type=click.Path(path_type=Path), help="mitigate.json or train.json whose facts go on the card.")
+@click.option(
+    "--record", type=click.Path(path_type=Path), help="mitigate.json or train.json whose facts go on the card."
+)
 @out_option
 @seed_option
 @refusing
@@ -248,7 +284,9 @@ def prepare() -> None:
 
 
 @prepare.command("columbia-gaze")
-@click.option("--raw", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the images.")
+@click.option(
+    "--raw", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the images."
+)
 @click.option("--size", default="48x96", show_default=True, help="Height x width of the result, pixels.")
 @out_option
 @refusing
@@ -294,10 +332,19 @@ def reproduce() -> None:
 @preset_option
 @click.option("--data", type=click.Path(path_type=Path), help="Image table instead of synthetic heads.")
 @click.option("--models", type=click.IntRange(min=2), help="Models per kind. Default: 5, smoke 2.")
-@click.option("--store", "home", default="results", show_default=True, type=click.Path(path_type=Path), help="Where models and results are kept.")
+@click.option(
+    "--store",
+    "home",
+    default="results",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where models and results are kept.",
+)
 @workers_option
 @refusing
-def reproduce_run(name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, workers: Optional[int]) -> None:
+def reproduce_run(
+    name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, workers: Optional[int]
+) -> None:
     """Run an experiment; what the store holds already is not done again.
 
     \b

@@ -17,8 +17,9 @@ from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.calibrate import Calibration
 from drmguard_tf.paper import PaperSearch
-from runs import cases, inspection, parallel, safety, store, views
+from runs import cases
 from runs import export as exports
+from runs import inspection, parallel, safety, store, views
 from runs.cases import Case, Source, Table
 from runs.inspection import Scan, Scanned
 from runs.presets import PRESETS
@@ -116,9 +117,13 @@ def describe_training(record: dict[str, Any]) -> str:
     numbers = record["metrics"]
     lines = [f"clean error RE {numbers['re_deg']:.2f} degrees"]
     if "ae_deg" in numbers:
-        lines.append(f"attack error AE {numbers['ae_deg']:.2f}, DAE {numbers['dae_deg']:.2f} degrees, RAV {numbers['rav']:.4f}")
+        lines.append(
+            f"attack error AE {numbers['ae_deg']:.2f}, DAE {numbers['dae_deg']:.2f} degrees, RAV {numbers['rav']:.4f}"
+        )
         if numbers["ae_deg"] > max(5.0, 1.5 * numbers["re_deg"]):
-            lines.append("WARNING: the attack did not take: triggered images miss the target. Raise --rate or train longer.")
+            lines.append(
+                "WARNING: the attack did not take: triggered images miss the target. Raise --rate or train longer."
+            )
     return "\n".join(lines)
 
 
@@ -216,7 +221,11 @@ def describe_scan(scanned: Scanned) -> str:
     found = scanned.verdict
     outputs = image_table.task_of(scanned.scan.benign).outputs
     target = ", ".join(f"{name} {angle:.1f}" for name, angle in zip(outputs, np.degrees(found.target_estimate)))
-    chance = "" if found.chance_if_benign is None else f"a benign model would score this low with chance {found.chance_if_benign:.2g}; "
+    chance = (
+        ""
+        if found.chance_if_benign is None
+        else f"a benign model would score this low with chance {found.chance_if_benign:.2g}; "
+    )
     lines = [
         "BACKDOORED" if found.backdoored else "no backdoor found",
         f"score {found.score:.5f} ({found.family}), threshold {found.threshold:.5f}, margin {found.margin:.2f}",
@@ -277,7 +286,9 @@ def judge(task: Task, known: Backdoored, cleaned: tf.keras.Model, tuned: tf.kera
     before, after, control = (
         metrics.attack_errors(task, replace(known, model=model), test) for model in (known.model, cleaned, tuned)
     )
-    pairs = {name: {"before_deg": getattr(before, name), "after_deg": getattr(after, name)} for name in ("re", "ae", "dae")}
+    pairs = {
+        name: {"before_deg": getattr(before, name), "after_deg": getattr(after, name)} for name in ("re", "ae", "dae")
+    }
     plain = {f"{name}_deg": getattr(control, name) for name in ("re", "ae", "dae")}
     return {"measured_on": "test set", **pairs, "fine_tuning": plain}
 
@@ -302,7 +313,9 @@ def export(model: Path, task: str, record: Path | None, out: Path, seed: int) ->
     if TASKS[task].size != loaded.output_shape[-1]:
         raise ValueError(f"{model} has {loaded.output_shape[-1]} outputs, but {task} has {TASKS[task].size}")
     probe = np.random.default_rng(seed).integers(0, 256, (8, *loaded.input_shape[1:]), dtype=np.uint8)
-    return exports.export(loaded, TASKS[task], out, probe, {"record": facts, "source_sha256": store.digest_of_files(model)})
+    return exports.export(
+        loaded, TASKS[task], out, probe, {"record": facts, "source_sha256": store.digest_of_files(model)}
+    )
 
 
 def prepare_columbia(raw: Path, out: Path, size: tuple[int, int], *, bar: Bar) -> int:

@@ -1,4 +1,5 @@
-"""Benign controls: models that the defender trains on the benign set, kept beside it, to see what benign models cost."""
+"""Benign controls: models that the defender trains on the benign set, kept beside it, to see what benign models
+cost."""
 
 from __future__ import annotations
 
@@ -67,7 +68,9 @@ def calibrate(
     model = safety.load_model(suspect)
     data = image_table.read(benign)[1]
     home = home or benign / "controls"
-    folder = home / store.digest((_architecture(model), controls.training, store.digest_of_arrays(data.images, data.targets)))
+    folder = home / store.digest(
+        (_architecture(model), controls.training, store.digest_of_arrays(data.images, data.targets))
+    )
     jobs = [_Job(suspect, benign, folder, controls, index, search) for index in range(controls.count)]
     costs = []
     for cost in parallel.spread(_cost_of_control, jobs, workers=workers):
@@ -99,5 +102,7 @@ def _train(job: _Job, data: Split, seed: int, path: Path) -> tf.keras.Model:
 
 def _architecture(model: tf.keras.Model) -> str:
     """The layers and their settings, without names."""
-    layers = [(type(layer).__name__, {k: v for k, v in layer.get_config().items() if k != "name"}) for layer in model.layers]
+    layers = [
+        (type(layer).__name__, {k: v for k, v in layer.get_config().items() if k != "name"}) for layer in model.layers
+    ]
     return repr(layers)

@@ -16,7 +16,7 @@ from drmguard_tf.training import Training
 from runs import cases, commands, export, inspection, parallel, safety, store, views
 from runs.cases import Case, Source
 from runs.controls import Controls
-from runs.inspection import Scan, Scanned
+from runs.inspection import Scan
 from runs.presets import PRESETS, Preset
 
 _TARGET = (0.25, -0.35)  # radians: 14 degrees up, 20 degrees towards image right
@@ -101,7 +101,12 @@ def _scan_and_clean(job: tuple[Scan, Any, Preset, Case]) -> dict[str, Any]:
         ):
             path = folder / f"{name}.h5"
             store.write_file(path, lambda temporary, model=model: model.save(temporary, include_optimizer=False))
-    return {"record": commands.scan_record(scanned), "view": view, "controls": views.controls_of(scanned), "folder": folder}
+    return {
+        "record": commands.scan_record(scanned),
+        "view": view,
+        "controls": views.controls_of(scanned),
+        "folder": folder,
+    }
 
 
 def _conclude(

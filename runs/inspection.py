@@ -138,5 +138,3 @@ def clean(scanned: Scanned, options: Unlearning, progress: Progress = _silent) -
 def fine_tune(scanned: Scanned, options: Unlearning) -> tf.keras.Model:
     """The control of every mitigation: the same budget on benign images alone."""
     return DRMGuard(unlearning=options).fine_tune(scanned.scan.suspect, seed=scanned.scan.seed)
-
-

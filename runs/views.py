@@ -15,15 +15,16 @@ from drmguard_tf.calibrate import Calibration
 from drmguard_tf.reference import attention_map
 from drmguard_tf.submodels import split
 from runs.inspection import Scanned
-from runs.report.page import Controls, Page, render
+from runs.report.page import Controls, Page
 from runs.report.page import Scanned as View
+from runs.report.page import render
 
 _SHOWN = 6
 
 DEVIATIONS = (
     "The steered search, its trigger families patch and warp and the small generator are ours; the three terms of the "
     "objective, the momentum reverse trigger and the unlearning by fine-tuning are the paper's.",
-    "The threshold is calibrated on benign controls that are trained on the benign set; the paper uses the constant 0.03.",
+    "The threshold is calibrated on benign controls trained on the benign set; the paper uses the constant 0.03.",
     "A warp is priced by its mean displacement as a share of the image's side, because its L1 distance says little.",
     "The L1 norm of the input distance is a sum over pixels and channels; the paper does not say.",
 )

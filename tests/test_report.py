@@ -120,7 +120,8 @@ def _page(**changes):
         export={"path": "out/cleaned", "max_abs_difference": 2.4e-7, "sha256": "9f" * 32},
         deviations=["The weight of the input distance is steered, not fixed.", "Thresholds come from benign controls."],
         settings={"search": {"families": ["patch", "warp", "generator"], "steps": 200, "bound": 0.1}, "seed": 7},
-        environment={"python": "3.11.7", "tensorflow": "2.15.1", "hardware": "2 CPU cores", "seconds": 184.2, "date": "2024-05-17"},
+        environment={"python": "3.11.7", "tensorflow": "2.15.1", "hardware": "2 CPU cores", "seconds": 184.2, "date":
+        "2024-05-17"},
     )
     return dataclasses.replace(page, **changes)
 
@@ -225,7 +226,8 @@ def test_a_real_suspect_shows_no_attacker(page):
 def test_missing_parts_leave_out_their_sections(page):
     scan = _without_curves()
     bare = _Reader(
-        render(_page(scans=[scan], controls=None, mitigation=None, export=None, deviations=[], settings={}, environment={}))
+        render(_page(scans=[scan], controls=None, mitigation=None, export=None, deviations=[], settings={},
+        environment={}))
     )
     for heading in (
         "Before and after the clean-up",
@@ -265,7 +267,8 @@ def test_hostile_names_stay_text():
     evil = '<script>alert("1")</script>$\\frac$'
     scan = dataclasses.replace(_without_curves(), title=evil)
     html = render(
-        _page(title=evil, scans=[scan], deviations=[evil], settings={evil: evil}, export={**_page().export, "path": evil})
+        _page(title=evil, scans=[scan], deviations=[evil], settings={evil: evil}, export={**_page().export, "path":
+        evil})
     )
     assert "<script" not in html
     assert evil in _Reader(html).prose

@@ -173,8 +173,8 @@ def _paint_skin(subject: Subject, scene: Scene, points: np.ndarray, solid: np.nd
 def _paint_eyes(subject, scene, points, solid, albedo, normals) -> None:
     """Sockets, lids, eyeballs with iris and pupil, lashes and glasses, in place.
 
-    The eyeball's visible point is where the ray through the lid opening meets the eye's sphere; the iris is a cap around
-    the gaze direction on it.
+    The eyeball's visible point is where the ray through the lid opening meets the eye's sphere; the iris is a cap
+    around the gaze direction on it.
     """
     face = np.flatnonzero((solid == anatomy.FACE) | (solid == anatomy.NOSE))
     gaze = (scene.rotation.T @ geometry.gaze_to_vector(scene.gaze)).astype(np.float32)

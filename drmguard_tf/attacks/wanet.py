@@ -59,7 +59,7 @@ class WaNet(PoisoningAttack):
         cross_rate: share trained with noisy warps and true labels.
     """
 
-    grid: int = 28  # "grid sizes for gaze estimation datasets and head pose estimation datasets to 28 and 14" (App. A.3)
+    grid: int = 28  # "28 and 14" for gaze and head pose (App. A.3)
     strength: float = 1.0  # "we set the warping strength to 1" (App. A.3)
     rate: float = 0.1  # the original's 10 %; the paper's figure is not recoverable
     cross_rate: float = 0.2  # the original's: twice the poisoned share
@@ -68,7 +68,9 @@ class WaNet(PoisoningAttack):
         """See :meth:`data_prep.attack.PoisoningAttack.poisoning`; ``seed`` draws the control points."""
         height, width = image_shape[:2]
         if not 2 <= self.grid <= min(height, width):
-            raise ValueError(f"grid must lie between 2 and the image's shorter side {min(height, width)}, got {self.grid}")
+            raise ValueError(
+                f"grid must lie between 2 and the image's shorter side {min(height, width)}, got {self.grid}"
+            )
         if not 0 < self.strength < min(height, width) / 2:
             raise ValueError(f"strength must be above 0 and move pixels less than half the image, got {self.strength}")
         flow = warping_field(height, width, self.grid, self.strength, np.random.default_rng(seed))

@@ -1,6 +1,7 @@
 """First light: are benign, BadNets and WaNet models told apart by one setting of the steered search?
 
-Not a table of the paper (its Tables 3 and 5 ask the same of 10 models per kind on MPIIFaceGaze: accuracy 95 %, AUC 1.000).
+Not a table of the paper (its Tables 3 and 5 ask the same of 10 models per kind on MPIIFaceGaze: accuracy 95 %, AUC
+1.000).
 Expected on heads: AUC 0.98 or more, accuracy 0.93 or more, one scan in 60 s or less.
 
     drmguard reproduce run first_light --preset cpu                  synthetic heads, 5 + 5 + 5 models, about an hour
@@ -66,7 +67,7 @@ def run(preset: Preset, home: Path, *, data: Path | None, models: int, workers: 
     started = time.perf_counter()
     line = inspection.threshold(first, workers=workers)
     controls_seconds = time.perf_counter() - started
-    say(f"calibrated on {preset.controls.count} benign controls in {controls_seconds:.0f} s (kept ones are not made again)")
+    say(f"calibrated on {preset.controls.count} benign controls in {controls_seconds:.0f} s (kept ones are used again)")
     rows = []
     jobs = [(case, folder, first, line) for case, folder in zip(planned, folders)]
     for row in parallel.spread(_scan, jobs, workers=workers):
@@ -92,7 +93,11 @@ def _scan(job: tuple[Case, Path, Scan, Calibration]) -> dict[str, Any]:
     if not kept.is_file():
         scanned = inspection.scan_model(scan, line)
         trained = store.read_json(folder / "train.json")
-        row = {"name": case.name, "attack": type(case.attack).__name__ if case.attack else None, **scanned.verdict.summary()}
+        row = {
+            "name": case.name,
+            "attack": type(case.attack).__name__ if case.attack else None,
+            **scanned.verdict.summary(),
+        }
         if case.target:
             row["target_deg"] = np.degrees(case.target).round(3).tolist()
         store.write_json(kept, {**row, "metrics": trained["metrics"], "seconds": scanned.seconds})
@@ -116,7 +121,10 @@ def summarise(rows: list[dict[str, Any]], controls_seconds: float) -> dict[str, 
         },
         "accuracy": right / len(rows),
         "accuracy_interval_95": [float(interval.low), float(interval.high)],
-        "seconds_per_scan": {"mean": float(np.mean([r["seconds"] for r in rows])), "max": max(r["seconds"] for r in rows)},
+        "seconds_per_scan": {
+            "mean": float(np.mean([r["seconds"] for r in rows])),
+            "max": max(r["seconds"] for r in rows),
+        },
         "controls_seconds": controls_seconds,
         "largest_ae_deg": max((row["metrics"]["ae_deg"] for row in rows if row["attack"]), default=None),
     }

@@ -24,7 +24,16 @@ from runs.report.words import AGREE_DEG
 INK, SOFT, RULE, ZONE, SHADE, CARD = "#26241f", "#6b665c", "#ddd7ca", "#fbeee6", "#f2efe7", "#fffefb"
 BAD, GOOD = "#b8480a", "#0067a3"
 OUTPUTS = ("#007a5a", "#9c3f8b", "#8f6400")
-_VARIABLES = {INK: "ink", SOFT: "soft", RULE: "rule", ZONE: "zone", SHADE: "shade", CARD: "card", BAD: "bad", GOOD: "good"}
+_VARIABLES = {
+    INK: "ink",
+    SOFT: "soft",
+    RULE: "rule",
+    ZONE: "zone",
+    SHADE: "shade",
+    CARD: "card",
+    BAD: "bad",
+    GOOD: "good",
+}
 _VARIABLES.update({colour: f"output-{k}" for k, colour in enumerate(OUTPUTS)})
 _DASHES = (0, (4, 3))
 _POINTS = 160  # most points that a curve is drawn with
@@ -185,7 +194,13 @@ def _end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     for value, name, colour in sorted(ends):
         at = max(value, at + least)
         axes.annotate(
-            name, (1, at), xycoords=axes.get_yaxis_transform(), xytext=(5, 0), textcoords="offset points", va="center", color=colour
+            name,
+            (1, at),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
         )
 
 

@@ -43,10 +43,14 @@ class Scanned:
 
     def __post_init__(self) -> None:
         if self.verdict["verdict"] not in ("backdoored", "benign"):
-            raise ValueError(f"a verdict is 'backdoored' or 'benign', got {self.verdict['verdict']!r} for {self.title!r}")
+            raise ValueError(
+                f"a verdict is 'backdoored' or 'benign', got {self.verdict['verdict']!r} for {self.title!r}"
+            )
         for name in ("images", "reversed_images", "triggered_images"):
             pixels = getattr(self, name)
-            if pixels is not None and (pixels.dtype != np.uint8 or pixels.shape != self.images.shape or pixels.ndim != 4):
+            if pixels is not None and (
+                pixels.dtype != np.uint8 or pixels.shape != self.images.shape or pixels.ndim != 4
+            ):
                 raise ValueError(
                     f"{name} of {self.title!r} must be uint8 (N, H, W, C) like its images {self.images.shape}, "
                     f"got {pixels.dtype} {pixels.shape}"

@@ -36,7 +36,9 @@ def parts(families: Sequence[str], *, calibrated: bool, mitigated: bool) -> list
     found.append(Part("How sure", "", "chance if benign, certainty, margin with interval, agreement"))
     found.append(Part("Target estimate", "mean output under the found change (App. A.5)", ""))
     if mitigated:
-        found.append(Part("Clean-up", "fine-tuning on benign and changed images (Sec. 3.4)", "steps, batch, learning rate"))
+        found.append(
+            Part("Clean-up", "fine-tuning on benign and changed images (Sec. 3.4)", "steps, batch, learning rate")
+        )
         control = "RE after the clean-up; plain fine-tuning beside it"
         found.append(Part("Measures of the clean-up", "RE, AE and DAE (Sec. 3.1 and 4.1)", control))
     return found
@@ -46,7 +48,9 @@ def _search(own: Sequence[str], printed: bool) -> list[Part]:
     terms = "variance of outputs, size of the change and RAV (Eq. 5)"
     found = []
     if printed:
-        found.append(Part("Printed search", f"{terms}, fixed weights, generator and momentum reverse trigger (Eq. 7)", ""))
+        found.append(
+            Part("Printed search", f"{terms}, fixed weights, generator and momentum reverse trigger (Eq. 7)", "")
+        )
     if own:
         steering = "the weight of the change is steered to a bound on RAV; ratios instead of absolute terms"
         found.append(Part("Steered search", terms, steering))

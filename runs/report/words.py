@@ -108,7 +108,9 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
         return f"{subject} and makes all answers collapse to {target}, whatever the images show."
     if deciding_run(verdict)["met"]:
         least = f"{words.change} that {price}"
-        return f"Its answers can be made to collapse, as any model’s can, but not cheaply. The least it takes is {least}."
+        return (
+            f"Its answers can be made to collapse, as any model’s can, but not cheaply. The least it takes is {least}."
+        )
     return f"None of the {len(verdict['runs'])} search runs made its answers collapse to one value."
 
 
@@ -167,7 +169,9 @@ def measures(*, calibrated: bool) -> list[Measure]:
     Args:
         calibrated: whether thresholds come from benign controls.
     """
-    placed = "Placed so that a benign model rarely scores lower." if calibrated else "The same for every model (Sec. 3.4)."
+    placed = (
+        "Placed so that a benign model rarely scores lower." if calibrated else "The same for every model (Sec. 3.4)."
+    )
     return [
         Measure(
             "Score",
@@ -236,7 +240,10 @@ def clean_up(mitigation: Mapping[str, Any]) -> list[str]:
     re, dae, plain = mitigation["re"], mitigation["dae"], mitigation["fine_tuning"]
     price = f"On clean images the mean error went from {angle(re['before_deg'])} to {angle(re['after_deg'])}."
     if dae is None:
-        return [price, "The attacker’s trigger is not known, so this cannot show that it is gone. Scan the cleaned copy again."]
+        return [
+            price,
+            "The attacker’s trigger is not known, so this cannot show that it is gone. Scan the cleaned copy again.",
+        ]
     cure = f"On triggered images the mean error fell from {angle(dae['before_deg'])} to {angle(dae['after_deg'])}."
     if dae["after_deg"] >= dae["before_deg"]:
         cure = cure.replace("fell", "did not fall: it went")
