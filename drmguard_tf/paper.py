@@ -89,7 +89,7 @@ class PaperSearch:
         fresh = tf.keras.models.clone_model(generator)
         fresh.set_weights(generator.get_weights())
         trigger = PaperTrigger(fresh, reference.largest_norm)
-        return [_Printed(reference, trigger, self, seed).run(self.steps, float("inf"), progress)]
+        return [_Printed(reference, trigger, self, seed).run(self.steps, float("inf"), trigger, seed, progress)]
 
 
 class PaperTrigger(tf.Module):
@@ -121,9 +121,7 @@ class _Pretraining(tf.Module):
 
 class _Printed(Reversal):
     def __init__(self, reference: Reference, trigger: PaperTrigger, options: PaperSearch, seed: int) -> None:
-        super().__init__(
-            reference, trigger, learning_rate=options.learning_rate, batch=options.batch, seed=seed  # noqa: E501
-        )
+        super().__init__(reference, trigger, learning_rate=options.learning_rate, batch=options.batch, seed=seed)
         scale = int(np.prod(reference.images.shape[1:])) / _PAPER_VALUES
         self.variance_weight, self.rav_weight = scale * options.variance_weight, scale * options.rav_weight
 

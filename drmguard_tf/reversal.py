@@ -32,6 +32,7 @@ class ReversedTrigger(Protocol):
     """What a search optimises; a tf.Module."""
 
     name: str
+    variables: tuple[tf.Variable, ...]
     trainable_variables: tuple[tf.Variable, ...]
 
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
@@ -61,18 +62,13 @@ class Run(NamedTuple):
     history: np.ndarray
     trigger: ReversedTrigger
 
-    @property
-    def settled(self) -> np.ndarray:
-        """The last fifth of the history, over which the run is judged."""
-        return self.history[-max(1, len(self.history) // 5) :]
-
 
 class Reversal(tf.Module):
     """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts."""
 
     def __init__(self, reference: Reference, trigger: ReversedTrigger, *, learning_rate: float, batch: int, seed: int):
         super().__init__()
-        self.reference, self.trigger, self.batch, self.seed = reference, trigger, batch, seed
+        self.reference, self.trigger, self.batch = reference, trigger, batch
         self.optimizer = Adam(learning_rate)
         self.random = tf.random.Generator.from_seed(seed)
 
@@ -100,19 +96,35 @@ class Reversal(tf.Module):
         self.steer(terms)
         return tf.concat([tf.stack(terms), tf.reduce_mean(outputs, axis=0)], axis=0)
 
-    def run(self, steps: int, bound: float, progress: Callable[[int], None]) -> Run:
+    def restart(self, start: ReversedTrigger, seed: int) -> None:
+        """Everything as before the first step, from another start. The compiled step stays, which saves its tracing."""
+        for mine, theirs in zip(self.trigger.variables, start.variables):
+            mine.assign(theirs)
+        for slot in self.optimizer.variables():
+            slot.assign(tf.zeros_like(slot))
+        self.random.reset_from_seed(seed)
+
+    def run(self, steps: int, bound: float, start: ReversedTrigger, seed: int, progress: Callable[[int], None]) -> Run:
         """All steps of one run.
 
         Args:
             steps: how many.
             bound: largest mean RAV at the end that counts as met.
+            start: a trigger of the same family; holds what was found afterwards.
+            seed: of the mini-batches.
             progress: called with the number of steps done.
         """
+        self.restart(start, seed)
         history = np.empty((steps, 3 + self.reference.sub.kernel.shape[1]), np.float32)
         for step in range(steps):
             history[step] = self.step().numpy()
             progress(step + 1)
-        run = Run(self.trigger.name, self.seed, 0.0, 0.0, False, np.empty(0), history, self.trigger)
-        last = run.settled.mean(axis=0)
-        met = bool(last[1] <= bound)
-        return run._replace(cost=float(last[0]), rav=float(last[1]), met=met, target_estimate=last[3:])
+        for found, mine in zip(start.variables, self.trigger.variables):
+            found.assign(mine)
+        last = settled(history).mean(axis=0)
+        return Run(start.name, seed, float(last[0]), float(last[1]), bool(last[1] <= bound), last[3:], history, start)
+
+
+def settled(history: np.ndarray) -> np.ndarray:
+    """The last fifth of a run's history, over which the run is judged."""
+    return history[-max(1, len(history) // 5) :]

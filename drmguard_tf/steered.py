@@ -66,13 +66,12 @@ class SteeredSearch:
             One run per family and restart.
         """
         runs: list[Run] = []
+        bound = _TOLERANCE * self.bound
         for family in self.families:
-            for restart in range(self.restarts):
-                done = len(runs) * self.steps
-                reversal = steered_reversal(reference, family, self, seed + restart)
-                runs.append(
-                    reversal.run(self.steps, _TOLERANCE * self.bound, lambda step, at=done: progress(at + step))
-                )
+            reversal = steered_reversal(reference, family, self, seed)
+            for restart in range(seed, seed + self.restarts):
+                start, done = FAMILIES[family](reference, restart), len(runs) * self.steps
+                runs.append(reversal.run(self.steps, bound, start, restart, lambda step, at=done: progress(at + step)))
         return runs
 
 
@@ -88,6 +87,11 @@ class _Steered(Reversal):
         self.options = options
         self.weight = tf.Variable(options.start_weight, name="weight")
         self.recent = tf.Variable(1.0, name="recent")  # moving average of the ratio that is further from its bound
+
+    def restart(self, start: ReversedTrigger, seed: int) -> None:
+        super().restart(start, seed)
+        self.weight.assign(self.options.start_weight)
+        self.recent.assign(1.0)
 
     def objective(self, terms: Terms) -> tf.Tensor:
         return terms.spread + terms.rav + self.weight * terms.cost

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from drmguard_tf.calibrate import cheapest_runs
-from drmguard_tf.reversal import Run
+from drmguard_tf.reversal import Run, settled
 
 _REPLICATES = 1000
 
@@ -139,5 +139,5 @@ def _bootstrap(runs: Sequence[Run], threshold: Threshold, rng: np.random.Generat
 
 
 def _resampled_costs(run: Run, rng: np.random.Generator) -> np.ndarray:
-    costs = run.settled[:, 0]
+    costs = settled(run.history)[:, 0]
     return costs[rng.integers(len(costs), size=(_REPLICATES, len(costs)))].mean(axis=1)

@@ -230,7 +230,7 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
     record = commands.scan_record(scanned)
     if out:
         commands.write_scan(scanned, record, out)
-    click.echo(json.dumps(record, indent=2) if as_json else commands.describe_scan(scanned))
+    click.echo(json.dumps(record, indent=2) if as_json else commands.describe_scan(scanned, record["benign_error_deg"]))
     if scanned.verdict.backdoored:
         sys.exit(FOUND)
 

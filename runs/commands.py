@@ -27,6 +27,9 @@ from runs.presets import PRESETS
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
+_IMPLAUSIBLE_DEG = 20.0  # what guessing straight ahead gets on gaze and head-pose sets
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """Options of ``drmguard train``; the target is in radians."""
@@ -204,9 +207,11 @@ def scan_record(scanned: Scanned) -> dict[str, Any]:
     """A scan as plain values."""
     line = scanned.guard.threshold
     controls = {family: list(costs) for family, costs in line.costs} if isinstance(line, Calibration) else None
+    task, suspect = image_table.task_of(scanned.scan.benign), scanned.scan.suspect
     return {
         "model": str(scanned.scan.model),
         "benign": str(scanned.scan.benign),
+        "benign_error_deg": metrics.clean_error(task, suspect.model, suspect.benign),
         **scanned.verdict.summary(),
         "search": {type(scanned.scan.search).__name__: asdict(scanned.scan.search)},
         "calibration": controls,
@@ -216,8 +221,8 @@ def scan_record(scanned: Scanned) -> dict[str, Any]:
     }
 
 
-def describe_scan(scanned: Scanned) -> str:
-    """The verdict in words."""
+def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
+    """The verdict in words; the error on the benign set shows whether labels and pixels fit the model at all."""
     found = scanned.verdict
     outputs = image_table.task_of(scanned.scan.benign).outputs
     target = ", ".join(f"{name} {angle:.1f}" for name, angle in zip(outputs, np.degrees(found.target_estimate)))
@@ -233,6 +238,9 @@ def describe_scan(scanned: Scanned) -> str:
     ]
     if found.backdoored:
         lines.append(f"estimated target: {target} degrees")
+    lines.append(f"clean error on the benign set: {benign_error_deg:.2f} degrees")
+    if benign_error_deg > _IMPLAUSIBLE_DEG:
+        lines.append("WARNING: that is no working model on these images. Check channel order, value range and signs.")
     return "\n".join([*lines, f"scan took {scanned.seconds:.0f} s"])
 
 

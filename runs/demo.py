@@ -23,15 +23,16 @@ _TARGET = (0.25, -0.35)  # radians: 14 degrees up, 20 degrees towards image righ
 
 
 def demo_preset(name: str) -> Preset:
-    """``demo`` is the cpu preset with fewer images, steps and controls, so that all is done in minutes."""
+    """``demo`` is the cpu preset with fewer images, steps, controls and restarts, so that all is done in minutes."""
     if name == "smoke":
         return PRESETS["smoke"]
     cpu = PRESETS["cpu"]
-    brief = Training(steps=1200, learning_rate=0.003, milestones=(0.6, 0.85))
+    brief = Training(steps=1000, learning_rate=0.003, milestones=(0.6, 0.85))
     return replace(
         cpu,
         heads=replace(cpu.heads, count=8000),
-        training=replace(cpu.training, steps=2200),
+        training=replace(cpu.training, steps=2000),
+        search=replace(cpu.search, restarts=1),
         controls=Controls(count=3, training=brief),
     )
 

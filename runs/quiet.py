@@ -1,7 +1,8 @@
-"""The one place where the start-up noise of TensorFlow and tensorflow-addons is silenced."""
+"""The one place where the start-up noise of TensorFlow and its companions is silenced."""
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 
@@ -11,7 +12,7 @@ def silence() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # C++ banners: CPU features, missing CUDA, TensorRT
     warnings.filterwarnings("ignore", message="[\\s\\S]*TensorFlow Addons")  # end-of-life notice at import
     warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")  # .h5 is deliberate
-    import logging
-
+    # TensorFlow's memory grows with every traced function, so joblib now and then renews a worker.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # "compiled metrics have yet to be built", retracing
     logging.getLogger("absl").setLevel(logging.ERROR)

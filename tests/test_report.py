@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from data_prep.heads.builder import Heads
-from runs.report import formats, pictures, provenance, words
+from runs.report import figures, formats, pictures, provenance, words
 from runs.report.page import Controls, Page, Scanned, render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -248,10 +248,15 @@ def test_every_measure_has_its_reading():
 
 
 def test_without_the_trigger_only_the_clean_error_is_reported():
-    mitigation = {"re": {"before_deg": 2.9, "after_deg": 3.1}, "ae": None, "dae": None, "fine_tuning": None}
+    mitigation = {
+        "measured_on": "benign set",
+        "re": {"before_deg": 2.9, "after_deg": 3.1},
+        "dae": None,
+        "fine_tuning": {"re_deg": 3.0},
+    }
     prose = _Reader(render(_page(scans=[_without_curves()], mitigation=mitigation))).prose
     assert "went from 2.9° to 3.1°" in prose
-    assert "cannot show that it is gone" in prose
+    assert "cannot show that it is gone" in prose and "images that the clean-up itself used" in prose
     assert "to the attacker’s target; high" not in prose
 
 
@@ -297,7 +302,27 @@ def test_a_search_that_never_collapsed_the_answers_gives_a_lower_bound_only():
     readings = words.readings(verdict, COSTS["patch"])
     numbers = {measure.name: reading.value for measure, reading in zip(words.measures(calibrated=True), readings)}
     assert numbers["Score"] == "at least 2.0\u00a0%"
-    assert numbers["Chance if benign"] == "unknown" and numbers["Agreement"] == "none"
+    assert numbers["Chance if benign"] == "unknown" and numbers["Agreement"] == "–"
+
+
+def test_a_miss_in_a_demonstration_is_admitted():
+    scan = _without_curves(verdict="benign")
+    assert "The scan missed it" in _Reader(render(_page(scans=[scan]))).prose
+    real = dataclasses.replace(scan, triggered_images=None)
+    assert "The scan missed it" not in _Reader(render(_page(scans=[real], true_target_deg=None))).prose
+
+
+def test_few_controls_are_pointed_out():
+    runs = _suspect().verdict["runs"]
+    strict = words.limits(_verdict("benign", "patch", runs, threshold=0.0003), COSTS["patch"])
+    assert "only 4: backdoors may pass" in strict[0]
+    assert not any("only 4" in line for line in words.limits(_verdict("benign", "patch", runs), COSTS["patch"]))
+
+
+def test_a_threshold_far_away_keeps_its_digits_and_does_not_stretch_the_axis():
+    row = figures.Row("Suspect", False, [{"cost": 0.02, "met": True}], 0.02)
+    far = figures.evidence("Patch", [0.019, 0.021], 0.000012, [row])
+    assert "← threshold 0.0012 %" in far and ">0.10 %<" in far and ">0.010 %<" not in far
 
 
 def test_a_warp_is_priced_in_shares_of_the_image_side():
@@ -360,9 +385,9 @@ def test_a_map_shows_the_largest_channel_and_names_its_scale():
     row = pictures.residual(images, changed)
     assert row.largest == 40  # max(3, 40, 0)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(row.strip.uri.partition(",")[2]))))
-    assert pixels.shape == (3, 3 + 4 + 3, 4)  # two images and a gap
-    assert (pixels[2, 7] != pixels[0, 0]).any() and (pixels[:, :3] == pixels[0, 0]).all()
-    assert not pixels[:, 3:7].any()
+    assert pixels.shape == (3, 3 + 1 + 3, 4)  # two images and a gap
+    assert (pixels[2, 4] != pixels[0, 0]).any() and (pixels[:, :3] == pixels[0, 0]).all()
+    assert not pixels[:, 3].any()
 
 
 @pytest.mark.parametrize(
@@ -370,6 +395,15 @@ def test_a_map_shows_the_largest_channel_and_names_its_scale():
 )
 def test_shares_have_two_digits(share, expected):
     assert formats.percent(share) == f"{expected}\u00a0%"
+
+
+def test_factors_keep_their_digits():
+    assert [formats.times(factor) for factor in (3.02, 0.095, 0.002, 0)] == [
+        "3.0 ×",
+        "0.095 ×",
+        "under 0.01 ×",
+        "0 ×",
+    ]
 
 
 def test_certainty_is_total_only_where_it_is():

@@ -36,6 +36,7 @@ _VARIABLES = {
 }
 _VARIABLES.update({colour: f"output-{k}" for k, colour in enumerate(OUTPUTS)})
 _DASHES = (0, (4, 3))
+_REACH = 30  # how many times beyond the values an axis goes to show a threshold
 _POINTS = 160  # most points that a curve is drawn with
 _style = matplotlib.rc_context({"font.size": 11, "svg.fonttype": "none", "svg.hashsalt": "drmguard"})
 
@@ -95,12 +96,14 @@ def evidence(family: str, controls: Sequence[float], threshold: float | None, ro
 
 def _threshold_zone(axes: Axes, threshold: float) -> None:
     left, right = axes.get_xlim()
-    axes.axvspan(left, threshold, color=ZONE, linewidth=0, zorder=0)
-    axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=_DASHES, zorder=2)
-    share = np.log(threshold / left) / np.log(right / left)
+    axes.axvspan(left, np.clip(threshold, left, right), color=ZONE, linewidth=0, zorder=0)
+    if left < threshold < right:
+        axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=_DASHES, zorder=2)
+    share = float(np.clip(np.log(threshold / left) / np.log(right / left), 0, 1))
     anchor = "left" if share < 0.25 else "right" if share > 0.75 else "center"
     place = {"xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
-    axes.annotate(f"threshold {percent(threshold)}", (share, 1), ha=anchor, color=INK, **place)
+    arrows = "← " if share == 0 else "", " →" if share == 1 else ""
+    axes.annotate(f"{arrows[0]}threshold {percent(threshold)}{arrows[1]}", (share, 1), ha=anchor, color=INK, **place)
 
 
 def _lane(axes: Axes, lane: int, text: str, colour: str) -> None:
@@ -142,7 +145,8 @@ def answers(verdict: Mapping[str, Any], outputs: Sequence[str], truth_deg: Seque
     if truth_deg is not None:
         axes.scatter(*[[truth_deg[k]] for k in order], s=90, marker="+", c=[INK], linewidths=1.6, zorder=5)
         points.append(list(truth_deg))
-    _square(axes, np.array([[point[k] for k in order] for point in points] + [centre]))
+    around = np.add(centre, [[AGREE_DEG, 0], [-AGREE_DEG, 0], [0, AGREE_DEG], [0, -AGREE_DEG]])
+    _square(axes, np.vstack([[[point[k] for k in order] for point in points], around]))
     axes.set_xlabel("image left  ←  yaw, degrees  →  image right")
     axes.set_ylabel("pitch, degrees")
     return _svg(figure, "Answers at the end of every run, pitch over yaw")
@@ -151,7 +155,7 @@ def answers(verdict: Mapping[str, Any], outputs: Sequence[str], truth_deg: Seque
 def _square(axes: Axes, points: np.ndarray) -> None:
     """Equal scales, with room around the points; yaw grows towards image left."""
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
-    half = max(np.ptp(points, axis=0).max() / 2 + 4, 2 * AGREE_DEG)
+    half = max(np.ptp(points, axis=0).max() / 2 + 2, 2 * AGREE_DEG)
     box = axes.get_position()
     aspect = (box.width * axes.figure.get_figwidth()) / (box.height * axes.figure.get_figheight())
     axes.set(xlim=(middle[0] + aspect * half, middle[0] - aspect * half), ylim=(middle[1] - half, middle[1] + half))
@@ -212,8 +216,11 @@ def costs(curves: Sequence[Curve], threshold: float, *, backdoored: bool) -> Mar
     _settled(axes, curves)
     for curve in curves:
         _line(axes, curve, curve.history[:, 0], BAD if backdoored else GOOD)
-    axes.axhline(threshold, color=INK, linewidth=1.2, linestyle=_DASHES, zorder=2)
     axes.set_ylim(*_log_limits([value for curve in curves for value in curve.history[:, 0]], threshold))
+    if threshold > axes.get_ylim()[0]:
+        axes.axhline(threshold, color=INK, linewidth=1.2, linestyle=_DASHES, zorder=2)
+    else:
+        axes.text(0.02, 0.03, f"↓ threshold {percent(threshold)}", transform=axes.transAxes, color=INK)
     _log_ticks(axes.yaxis, percent)
     axes.set_xlabel("search step")
     axes.set_ylabel("cost")
@@ -271,9 +278,13 @@ def _panel(
 
 
 def _log_limits(values: Sequence[float], line: float | None) -> tuple[float, float]:
-    """Limits with room on both sides, four-fold apart at least so that there are ticks."""
-    wanted = [*values, *([line] if line is not None else [])]
-    low, high = min(wanted) / 1.4, max(wanted) * 1.4
+    """Limits with room on both sides, four-fold apart at least so that there are ticks.
+
+    The line is included unless that would squeeze the values into a corner.
+    """
+    low, high = min(values) / 1.4, max(values) * 1.4
+    if line is not None:
+        low, high = min(low, max(line / 1.4, low / _REACH)), max(high, min(line * 1.4, high * _REACH))
     widen = max(1.0, np.sqrt(4 * low / high))
     return float(low / widen), float(high * widen)
 
@@ -300,7 +311,8 @@ def _svg(figure: Figure, label: str) -> Markup:
     body = text[text.index("<g") : text.rindex("</svg>")]
     body = re.sub(r"<style.*?</style>|<!--.*?-->", "", body, flags=re.S)
     body = re.sub(r' id="[a-zA-Z]\w*_\d+"|font-family: [^;"]*;? ?', "", body)  # names of groups repeat in every figure
-    body = re.sub(r"\s*\n\s*", " ", re.sub(r"(\d\.\d\d)\d+", r"\1", body))
+    body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group()), body)  # not in the labels
+    body = re.sub(r"\s*\n\s*", " ", body)
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var(--{variable})")
     own = f"f{hashlib.sha256(body.encode()).hexdigest()[:8]}-"

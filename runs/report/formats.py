@@ -13,6 +13,8 @@ def percent(share: float) -> str:
     """A share as a percentage with two significant digits."""
     if not share > 0:
         return f"0{_SPACE}%"
+    if share < 1e-5:
+        return f"under 0.001{_SPACE}%"
     digits = max(0, 1 - math.floor(math.log10(100 * share * (1 + 1e-12))))
     return f"{100 * share:.{digits}f}{_SPACE}%"
 
@@ -28,7 +30,9 @@ def probability(share: float) -> str:
 
 def times(factor: float) -> str:
     """A factor with two or three significant digits."""
-    return f"{factor:.{2 if factor < 1 else 1}f}{_SPACE}×"
+    if 0 < factor < 0.01:
+        return f"under 0.01{_SPACE}×"
+    return f"{factor:.1f}{_SPACE}×" if factor >= 1 else f"{factor:.2g}{_SPACE}×"
 
 
 def angle(degrees: float) -> str:

@@ -81,8 +81,8 @@ class Page:
         scans: one or more models.
         controls: None with the paper's constant threshold.
         true_target_deg: the attacker's target; known only in demonstrations.
-        mitigation: {"re": {"before_deg", "after_deg"}, "ae": the same or None, "dae": the same or None,
-            "fine_tuning": {"re_deg", "ae_deg", "dae_deg"} or None}, or None.
+        mitigation: {"re": {"before_deg", "after_deg"}, "ae": the same, "dae": the same, "fine_tuning": {"re_deg",
+            "ae_deg", "dae_deg"}, "measured_on": "test set" or "benign set"}, or None. All but "re" may be missing.
         export: {"path", "max_abs_difference", "sha256"} or None.
         deviations: what is ours and not the paper's, a sentence each.
         settings: nested plain values.
@@ -133,20 +133,22 @@ class _Card(NamedTuple):
     backdoored: bool
     headline: str
     sentences: list[str]
+    missed: bool
     advice: str
     limits: list[str]
 
 
 def _card(page: Page, scan: Scanned) -> _Card:
-    verdict = scan.verdict
-    sentences = [words.finding(verdict, page.outputs), words.comparison(verdict, _controls(page, scan))]
+    verdict, controls = scan.verdict, _controls(page, scan)
+    attacked = scan.triggered_images is not None
     return _Card(
         title=scan.title,
         backdoored=words.is_backdoored(verdict),
         headline=words.headline(verdict),
-        sentences=sentences,
-        advice=words.advice(verdict, cleaned=page.mitigation is not None),
-        limits=words.limits(verdict),
+        sentences=[words.finding(verdict, page.outputs), words.comparison(verdict, controls)],
+        missed=attacked and not words.is_backdoored(verdict),
+        advice=words.advice(verdict, cleaned=page.mitigation is not None, attacked=attacked),
+        limits=words.limits(verdict, controls),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-_GAP = 4  # transparent pixels between the images of a strip
+_LEAST_WIDTH = 480  # of a strip on the page; smaller ones are magnified by a whole number
 _MAP = colormaps["cividis"]  # made for colour-blind readers; its brightness rises evenly
 
 
@@ -26,6 +26,11 @@ class Strip(NamedTuple):
     width: int
     height: int
 
+    @property
+    def shown(self) -> int:
+        """Largest width on the page, a multiple of ``width``."""
+        return self.width * -(-_LEAST_WIDTH // self.width)
+
 
 class Residual(NamedTuple):
     """A row of maps of absolute change.
@@ -40,15 +45,16 @@ class Residual(NamedTuple):
 
 
 def strip(images: np.ndarray) -> Strip:
-    """Images side by side.
+    """Images side by side, with transparent gaps.
 
     Args:
         images: uint8 (N, H, W, C), C = 1 or 3.
     """
     count, height, width, _ = images.shape
-    row = np.zeros((height, count * (width + _GAP) - _GAP, 4), np.uint8)
+    gap = max(1, width // 16)
+    row = np.zeros((height, count * (width + gap) - gap, 4), np.uint8)
     for k, image in enumerate(images):
-        place = row[:, k * (width + _GAP) : k * (width + _GAP) + width]
+        place = row[:, k * (width + gap) : k * (width + gap) + width]
         place[..., :3], place[..., 3] = image, 255
     return Strip(_png(row), row.shape[1], height)
 

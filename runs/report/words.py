@@ -9,6 +9,7 @@ from runs.report.formats import angle, direction, listed, percent, probability, 
 
 AGREE_DEG = 5  # Verdict.AGREE_DEG, repeated because that module loads TensorFlow
 _FIRM = 0.9  # certainty from which a decision counts as firm
+_STRICT = 2.5  # a threshold that many times below the cheapest control is called strict
 _RARE = 0.01  # chance below which a benign model counts as very improbable
 
 
@@ -105,7 +106,10 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
     if is_backdoored(verdict):
         subject = f"{words.change[0].upper()}{words.change[1:]} is enough: it {price}"
         target = direction(verdict["target_estimate_deg"], outputs)
-        return f"{subject} and makes all answers collapse to {target}, whatever the images show."
+        effect = "draws the answers to" if verdict["family"] == "paper" else "makes all answers collapse to"
+        return f"{subject} and {effect} {target}, whatever the images show."
+    if verdict["family"] == "paper":  # the printed search has no bound that says whether the answers collapsed
+        return f"The search ended at {words.change} and {price}. A backdoor would need less."
     if deciding_run(verdict)["met"]:
         least = f"{words.change} that {price}"
         return (
@@ -124,27 +128,31 @@ def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> 
     line = percent(verdict["threshold"])
     if controls is None:
         return f"The paper calls a model backdoored at {line} or less; no benign models were measured for comparison."
-    needed = f"{percent(min(controls))} to {percent(max(controls))}"
+    least, most = percent(min(controls)), percent(max(controls))
+    needed = least if least == most else f"{least} to {most}"
     return f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}."
 
 
-def advice(verdict: Mapping[str, Any], *, cleaned: bool) -> str:
+def advice(verdict: Mapping[str, Any], *, cleaned: bool, attacked: bool) -> str:
     """What to do now.
 
     Args:
         verdict: its summary.
         cleaned: whether the page reports a clean-up.
+        attacked: whether the model is known to be backdoored, as it is in demonstrations.
     """
     if is_backdoored(verdict):
         way_out = "use the cleaned copy once its figures below satisfy you" if cleaned else "have it cleaned first"
         return f"Do not put this model to use as it is. Discard it, or {way_out}."
+    if attacked:
+        return "The scan missed it: in this demonstration the model is known to be backdoored."
     if verdict["certainty"] < _FIRM:
         return "Repeat the scan with more restarts and more controls before you rely on this."
     return "Nothing in this scan speaks against using it. Mind what a scan cannot exclude."
 
 
-def limits(verdict: Mapping[str, Any]) -> list[str]:
-    """What the scan leaves open."""
+def limits(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> list[str]:
+    """What the scan leaves open; ``controls`` as in :func:`comparison`."""
     if is_backdoored(verdict):
         return [
             "A low score is strong evidence, not proof: a fragile benign model can look the same.",
@@ -154,7 +162,10 @@ def limits(verdict: Mapping[str, Any]) -> list[str]:
     searched = list(dict.fromkeys(run["family"] for run in verdict["runs"]))
     starts = len(verdict["runs"]) // len(searched)
     kinds = listed([family(name).name.lower() for name in searched])
+    strict = controls is not None and verdict["threshold"] < min(controls) / _STRICT
+    few = f"The threshold lies far below the controls because there are only {len(controls or ())}: backdoors may pass."
     return [
+        *([few] if strict else []),
         f"Triggers of another kind than those searched for ({kinds}).",
         f"Triggers that the search missed: it had {starts} {'start' if starts == 1 else 'starts'} per kind.",
         "Triggers that need as large a change as it takes to fool a benign model.",
@@ -220,11 +231,15 @@ def readings(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> li
         Reading(times(verdict["margin"]), f"90 % interval {low} to {high}"),
         _chance(verdict["chance_if_benign"], met),
         Reading(probability(verdict["certainty"])),
-        Reading(
-            probability(verdict["agreement"]) if met else "none",
-            f"answers collapsed in {met} of {len(verdict['runs'])} runs",
-        ),
+        _agreement(verdict, met),
     ]
+
+
+def _agreement(verdict: Mapping[str, Any], met: int) -> Reading:
+    runs = len(verdict["runs"])
+    if runs == 1:
+        return Reading("–", "there was a single run")
+    return Reading(probability(verdict["agreement"]) if met > 1 else "–", f"answers collapsed in {met} of {runs} runs")
 
 
 def _chance(chance: float | None, met: int) -> Reading:
@@ -237,8 +252,10 @@ def _chance(chance: float | None, met: int) -> Reading:
 
 def clean_up(mitigation: Mapping[str, Any]) -> list[str]:
     """What the clean-up did, in sentences."""
-    re, dae, plain = mitigation["re"], mitigation["dae"], mitigation["fine_tuning"]
+    re, dae, plain = mitigation["re"], mitigation.get("dae"), mitigation.get("fine_tuning") or {}
     price = f"On clean images the mean error went from {angle(re['before_deg'])} to {angle(re['after_deg'])}."
+    if mitigation.get("measured_on") == "benign set":
+        price += " That was measured on the images that the clean-up itself used, so expect more on others."
     if dae is None:
         return [
             price,
@@ -247,7 +264,7 @@ def clean_up(mitigation: Mapping[str, Any]) -> list[str]:
     cure = f"On triggered images the mean error fell from {angle(dae['before_deg'])} to {angle(dae['after_deg'])}."
     if dae["after_deg"] >= dae["before_deg"]:
         cure = cure.replace("fell", "did not fall: it went")
-    if plain is None or plain["dae_deg"] is None:
+    if plain.get("dae_deg") is None:
         return [cure, price]
     gain = plain["dae_deg"] - dae["after_deg"]
     verb = f"is {angle(gain)} better" if gain > 0.05 else "gains nothing over that here"

@@ -209,7 +209,8 @@ def test_export_for_another_task(model, tmp_path):
 
 def test_evaluate_with_a_record_of_no_attack(model, faces, tmp_path):
     (tmp_path / "train.json").write_text('{"attack": null}')
-    result = _invoke("evaluate", "--model", model, "--test", faces, "--attack", tmp_path / "train.json", "--out", tmp_path / "out")
+    arguments = ["evaluate", "--model", model, "--test", faces, "--attack", tmp_path / "train.json"]
+    result = _invoke(*arguments, "--out", tmp_path / "out")
     _assert_refused(result, tmp_path / "out", "train.json", "describes no attack")
 
 

@@ -1,0 +1,103 @@
+"""Trigger families: what they change, and what it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from drmguard_tf.families import FAMILIES, UniversalPatch, UniversalWarp
+from drmguard_tf.reference import Reference
+
+SIZE = 32
+IMAGES = tf.constant(np.random.default_rng(0).random((4, SIZE, SIZE, 3), dtype=np.float32))
+NO_ATTENTION = tf.zeros([4, SIZE, SIZE, 1])
+
+
+def _reference(images: tf.Tensor) -> Reference:
+    """What a family looks at: the images' shape and their largest norm."""
+    norm = float(tf.reduce_max(tf.reduce_sum(images, axis=[1, 2, 3])))
+    return Reference(None, images, NO_ATTENTION, tf.ones(2), tf.constant(1.0), norm)
+
+
+REFERENCE = _reference(IMAGES)
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_a_family_knows_its_name(family):
+    assert FAMILIES[family](REFERENCE, 0).name == family  # a run is named after its trigger
+
+
+def test_images_stay_in_range_and_shape(family):
+    trigger = FAMILIES[family](REFERENCE, 0)
+    for variable in trigger.trainable_variables:
+        variable.assign(50 * tf.sign(variable) + variable)
+    images, cost = trigger(IMAGES, NO_ATTENTION)
+    assert images.shape == IMAGES.shape
+    assert tf.reduce_min(images) >= -1e-5 and tf.reduce_max(images) <= 1 + 1e-5
+    assert cost.shape == () and cost > 0
+
+
+def test_the_seed_decides_the_start(family):
+    first, again, other = (FAMILIES[family](REFERENCE, seed)(IMAGES, NO_ATTENTION).images for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+# Patch
+
+
+def test_a_patch_with_an_empty_mask_changes_nothing():
+    patch = UniversalPatch(REFERENCE, 0)
+    patch.mask.assign(tf.fill(patch.mask.shape, -30.0))  # sigmoid(-30) = 1e-13
+    images, cost = patch(IMAGES, NO_ATTENTION)
+    np.testing.assert_allclose(images, IMAGES, atol=1e-6)
+    assert cost < 1e-6
+
+
+def test_cost_of_a_full_patch_by_hand():
+    grey = tf.fill([4, SIZE, SIZE, 3], 0.25)
+    patch = UniversalPatch(_reference(grey), 0)
+    patch.mask.assign(tf.fill(patch.mask.shape, 30.0))
+    patch.pattern.assign(tf.fill(patch.pattern.shape, 30.0))
+    images, cost = patch(grey, NO_ATTENTION)
+    np.testing.assert_allclose(images, 1, atol=1e-6)
+    np.testing.assert_allclose(cost, 3, rtol=1e-5)  # every value rises by 0.75, the norm has 0.25 for each
+
+
+# Warp
+
+
+def test_a_warp_of_zero_changes_nothing():
+    warp = UniversalWarp(REFERENCE, 0)
+    warp.control.assign(tf.zeros_like(warp.control))
+    images, cost = warp(IMAGES, NO_ATTENTION)
+    np.testing.assert_allclose(images, IMAGES, atol=1e-6)
+    assert cost < 1e-4
+
+
+def test_a_shift_of_two_pixels_costs_two_of_the_side():
+    warp = UniversalWarp(REFERENCE, 0)
+    warp.control.assign(tf.broadcast_to([0.0, 2.0], warp.control.shape))  # (dy, dx)
+    images, cost = warp(IMAGES, NO_ATTENTION)
+    np.testing.assert_allclose(cost, 2 / 32, rtol=1e-4)
+    np.testing.assert_allclose(images[:, :, :-2], IMAGES[:, :, 2:], atol=1e-5)
+
+
+# Generator
+
+
+def test_a_generator_starts_near_the_identity():
+    images, cost = FAMILIES["generator"](REFERENCE, 0)(IMAGES, NO_ATTENTION)
+    assert 0 < float(tf.reduce_mean(tf.abs(images - IMAGES))) < 0.05
+    assert cost < 0.1
+
+
+def test_attention_protects_pixels():
+    trigger = FAMILIES["generator"](REFERENCE, 0)
+    free, half = (trigger(IMAGES, tf.fill([4, SIZE, SIZE, 1], a)).images - IMAGES for a in (0.0, 0.75))
+    np.testing.assert_allclose(half, 0.25 * free, atol=1e-6)  # 0.75 * x + 0.25 * (x + change) - x

@@ -1,0 +1,133 @@
+"""The steered search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_prep.contract import Split
+from data_prep.threat import Suspect
+from drmguard_tf.families import FAMILIES
+from drmguard_tf.reference import Reference, examine
+from drmguard_tf.reversal import Reversal, Terms
+from drmguard_tf.steered import SteeredSearch, steered_reversal
+
+layers = tf.keras.layers
+SIZE = 16
+BRIEF = SteeredSearch(families=("patch",), restarts=1, steps=10, batch=4)
+
+
+def _benign() -> Split:
+    """Images of one colour each, with a dark corner."""
+    rng = np.random.default_rng(0)
+    images = np.tile(rng.integers(0, 256, (32, 1, 1, 3), dtype=np.uint8), (1, SIZE, SIZE, 1))
+    images[:, :2, :2] = 0
+    return Split(images, rng.uniform(-0.4, 0.4, (32, 2)).astype(np.float32))
+
+
+def _colour_model(corner_weight: float) -> tf.keras.Model:
+    """Outputs follow the colour; brightness of the corner, times ``corner_weight``, silences the features of colour."""
+    tf.keras.utils.set_random_seed(0)
+    images = tf.keras.Input((SIZE, SIZE, 3))
+    colour = layers.GlobalAveragePooling2D()(images)
+    corner = layers.GlobalAveragePooling2D()(layers.Cropping2D(((0, SIZE - 2), (0, SIZE - 2)))(images))
+    kernel = np.concatenate([np.eye(3), np.full((3, 3), -corner_weight)]).astype(np.float32)
+    constant = np.zeros((6, 1), np.float32)  # a fourth feature that is always 0.5
+    weights = [np.concatenate([kernel, constant], axis=1), np.float32([0.1, 0.1, 0.1, 0.5])]
+    both = layers.Dense(4, activation="relu", name="features")
+    features = both(layers.Concatenate()([colour, corner]))
+    both.set_weights(weights)
+    return tf.keras.Model(images, layers.Dense(2)(features))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return examine(Suspect(_colour_model(0.0), _benign()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_changes_the_trigger_and_not_the_suspect(family):
+    suspect = Suspect(_colour_model(0.0), _benign())
+    before = suspect.model.get_weights()
+    reversal = steered_reversal(examine(suspect), family, BRIEF, seed=0)
+    start = [variable.numpy() for variable in reversal.trigger.trainable_variables]
+    row = reversal.step()
+    assert row.shape == (3 + 2,)
+    assert np.isfinite(row).all()
+    assert any((a != b.numpy()).any() for a, b in zip(start, reversal.trigger.trainable_variables))
+    for a, b in zip(before, suspect.model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def _steered(reference: Reference, rav: float, spread: float) -> Reversal:
+    reversal = steered_reversal(reference, "patch", BRIEF, seed=0)
+    reversal.recent.assign(0.1)
+    reversal.weight.assign(5.0)
+    reversal.steer(Terms(tf.constant(0.5), tf.constant(rav), tf.constant(spread)))
+    return reversal
+
+
+def test_the_weight_rises_while_the_ratio_is_under_its_bound(reference):
+    # recent = 0.8 * 0.1 + 0.2 * 0 = 0.08, so the weight grows by (0.1 / 0.08) ** 0.06 = 1.25 ** 0.06
+    assert _steered(reference, rav=0.0, spread=0.0).weight.numpy() == pytest.approx(5 * 1.25**0.06)
+
+
+@pytest.mark.parametrize("rav, spread", [(1.0, 0.0), (0.0, 1.0)])
+def test_the_weight_falls_when_either_ratio_is_over_it(reference, rav, spread):
+    # recent = 0.8 * 0.1 + 0.2 * 1 = 0.28, so the weight shrinks by (0.1 / 0.28) ** 0.06
+    assert _steered(reference, rav=rav, spread=spread).weight.numpy() == pytest.approx(5 * (0.1 / 0.28) ** 0.06)
+
+
+def test_the_weight_never_falls_below_its_start(reference):
+    reversal = steered_reversal(reference, "patch", BRIEF, seed=0)
+    reversal.steer(Terms(tf.constant(0.5), tf.constant(1.0), tf.constant(1.0)))
+    assert reversal.weight.numpy() == pytest.approx(BRIEF.start_weight)
+
+
+def test_a_restart_leaves_no_trace_of_the_run_before(reference):
+    both = SteeredSearch(families=("patch",), restarts=2, steps=10, batch=4).run(reference, seed=0)
+    alone = SteeredSearch(families=("patch",), restarts=1, steps=10, batch=4).run(reference, seed=1)
+    np.testing.assert_array_equal(both[1].history, alone[0].history)
+    assert not np.array_equal(both[0].trigger.mask.numpy(), both[1].trigger.mask.numpy())
+
+
+def test_same_seed_same_history(reference):
+    first, again, other = (BRIEF.run(reference, seed=seed)[0].history for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_run_is_judged_by_its_last_fifth(reference):
+    (run,) = BRIEF.run(reference, seed=0)
+    assert run.history.shape == (10, 5)
+    assert run.cost == pytest.approx(run.history[-2:, 0].mean())  # 10 / 5 = 2 steps
+    np.testing.assert_allclose(run.target_estimate, run.history[-2:, 3:].mean(axis=0))
+
+
+def test_progress_counts_all_runs(reference):
+    done: list[int] = []
+    options = SteeredSearch(families=("patch", "warp"), restarts=1, steps=10, batch=4)
+    runs = options.run(reference, seed=0, progress=done.append)
+    assert [run.family for run in runs] == ["patch", "warp"]
+    assert done == list(range(1, options.total_steps + 1))
+
+
+def test_a_planted_trigger_is_found_and_costs_less_than_silencing_a_benign_model():
+    options = SteeredSearch(families=("patch",), restarts=1, steps=150)
+    runs = [options.run(examine(Suspect(_colour_model(w), _benign())), seed=0)[0] for w in (0.0, 20.0)]
+    benign, planted = runs
+    assert planted.met
+    assert planted.cost < 0.5 * benign.cost
+
+
+@pytest.mark.parametrize("wrong", [{"families": ("patch", "sound")}, {"families": ()}])
+def test_unknown_families_are_refused(wrong):
+    with pytest.raises(ValueError, match="choose from patch, warp, generator"):
+        SteeredSearch(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"restarts": 0}, {"steps": 9}, {"batch": 1}])
+def test_too_small_a_search_is_refused(wrong):
+    with pytest.raises(ValueError, match="1 restart, 10 steps and batches of 2"):
+        SteeredSearch(**wrong)

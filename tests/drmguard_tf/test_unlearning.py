@@ -1,0 +1,93 @@
+"""Mitigation: a cleaned copy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_prep.contract import Split
+from data_prep.threat import Suspect
+from drmguard_tf.families import Change
+from drmguard_tf.reference import Reference, examine
+from drmguard_tf.unlearning import Unlearning
+
+layers = tf.keras.layers
+SIZE = 16
+
+
+class Dark(tf.Module):
+    """A trigger that turns images black and notes how many it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[int] = []
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        self.given.append(int(images.shape[0]))
+        assert attention.shape == (*images.shape[:3], 1)
+        return Change(tf.zeros_like(images), tf.constant(1.0))
+
+
+@pytest.fixture(scope="module")
+def suspect() -> Suspect:
+    tf.keras.utils.set_random_seed(0)
+    images = tf.keras.Input((SIZE, SIZE, 3))
+    x = layers.ReLU()(layers.BatchNormalization(name="norm")(layers.Conv2D(4, 3, strides=2)(images)))
+    model = tf.keras.Model(images, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
+    return Suspect(model, Split(data, rng.uniform(-0.4, 0.4, (8, 2)).astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def reference(suspect: Suspect) -> Reference:
+    return examine(suspect)
+
+
+def test_the_suspect_stays_and_the_copy_differs(suspect, reference):
+    before = suspect.model.get_weights()
+    cleaned = Unlearning(steps=3, batch=8).run(suspect, reference, [Dark()], seed=0)
+    for a, b in zip(before, suspect.model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    assert cleaned is not suspect.model
+    assert (cleaned.layers[-1].kernel.numpy() != suspect.model.layers[-1].kernel.numpy()).any()
+
+
+def test_batch_norm_keeps_its_statistics(suspect, reference):
+    cleaned = Unlearning(steps=3, batch=8).run(suspect, reference, [Dark()], seed=0)
+    for name in ("moving_mean", "moving_variance"):
+        kept, found = (getattr(model.get_layer("norm"), name) for model in (suspect.model, cleaned))
+        np.testing.assert_array_equal(kept, found)
+
+
+def test_triggers_share_half_of_a_batch(suspect, reference):
+    triggers = [Dark(), Dark()]
+    Unlearning(steps=1, batch=8).run(suspect, reference, triggers, seed=0)
+    assert [set(trigger.given) for trigger in triggers] == [{2}, {2}]  # 8 / 2 = 4 for both
+
+
+def test_without_triggers_it_is_plain_fine_tuning(suspect, reference):
+    rate = 1e-3
+    tuned = Unlearning(steps=1, batch=8, learning_rate=rate).run(suspect, reference, [], seed=0)
+    with tf.GradientTape() as tape:  # a batch as large as the set is the whole set
+        loss = tf.reduce_mean(tf.abs(suspect.model(reference.images, training=False) - suspect.benign.targets))
+    variables = suspect.model.trainable_variables
+    for gradient, before, after in zip(tape.gradient(loss, variables), variables, tuned.trainable_variables):
+        clear = np.abs(gradient) > 1e-3
+        # Adam's first step is the rate times g / (|g| + 1e-7 / sqrt(1 - 0.999)): the gradient's sign
+        moved = after.numpy() - before.numpy()
+        np.testing.assert_allclose(moved[clear], -rate * np.sign(gradient)[clear], rtol=1e-2)
+
+
+def test_same_seed_same_model(suspect, reference):
+    options = Unlearning(steps=3, batch=4)
+    first, again = (options.run(suspect, reference, [Dark()], seed=1).get_weights() for _ in range(2))
+    for a, b in zip(first, again):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_progress_counts_steps(suspect, reference):
+    done: list[int] = []
+    Unlearning(steps=3, batch=4).run(suspect, reference, [], seed=0, progress=done.append)
+    assert done == [1, 2, 3]

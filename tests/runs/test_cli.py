@@ -1,0 +1,99 @@
+"""The command line: help, exit codes, options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from data_prep.contract import GAZE, HEAD_POSE
+from drmguard_tf.paper import PaperSearch
+from runs import commands
+from runs.cli import main
+
+
+def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", [(), *_commands(main)], ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_helps(path, option):
+    result = CliRunner().invoke(main, [*path, option])
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+
+
+@pytest.mark.parametrize("name", ["demo", "train", "evaluate", "scan", "mitigate", "export"])
+def test_main_commands_show_an_example(name):
+    assert f"Example:  drmguard {name}" in CliRunner().invoke(main, [name, "--help"]).output
+
+
+def test_every_option_is_explained_or_a_choice():
+    for path in _commands(main):
+        command = main
+        for name in path:
+            command = command.commands[name]
+        for option in command.params:
+            if isinstance(option, click.Option) and not isinstance(option.type, click.Choice):
+                assert option.help, (path, option.name)
+
+
+@pytest.mark.parametrize("backdoored, code", [(True, 1), (False, 0)])
+def test_the_exit_code_of_a_scan_is_its_verdict(monkeypatch, backdoored, code):
+    found = SimpleNamespace(verdict=SimpleNamespace(backdoored=backdoored))
+    monkeypatch.setattr(commands, "scan", lambda options, bar: found)
+    monkeypatch.setattr(commands, "scan_record", lambda scanned: {"verdict": "as found"})
+    result = CliRunner().invoke(main, ["scan", "--model", "m.h5", "--benign", "faces", "--json"])
+    assert result.exit_code == code
+    assert '"verdict": "as found"' in result.output
+
+
+def test_an_unknown_command_is_an_error():
+    assert CliRunner().invoke(main, ["guess"]).exit_code == 2
+
+
+def test_target_is_read_in_degrees():
+    np.testing.assert_allclose(commands.parse_target("15,-20"), [np.pi / 12, -np.pi / 9])
+    assert commands.parse_target(None) is None
+
+
+@pytest.mark.parametrize("wrong", ["", "15;20", "15,", "91", "inf,0"])
+def test_a_target_that_is_none_is_refused(wrong):
+    with pytest.raises(ValueError, match="--target"):
+        commands.parse_target(wrong)
+
+
+def test_size_is_height_times_width():
+    assert commands.parse_size("48x96") == (48, 96)
+
+
+@pytest.mark.parametrize("wrong", ["48", "48x", "50x96", "8x96", "-48x96", "48x96x3", "48.0x96"])
+def test_a_size_that_is_none_is_refused(wrong):
+    with pytest.raises(ValueError, match="48x96: height x width"):
+        commands.parse_size(wrong)
+
+
+def _options(**changes: object) -> commands.ScanOptions:
+    settings = dict(model="m.h5", benign="faces", search="steered", threshold=None, controls=None, controls_dir=None)
+    return commands.ScanOptions(**{**settings, "preset": "paper", "seed": 0, "workers": None, **changes})
+
+
+def test_the_steered_search_is_calibrated_by_default():
+    assert commands.scan_of(_options(), GAZE).controls is not None
+    assert commands.scan_of(_options(controls=7), GAZE).controls.count == 7
+    assert commands.scan_of(_options(threshold="paper"), GAZE).controls is None
+
+
+@pytest.mark.parametrize("task", [GAZE, HEAD_POSE])
+def test_the_printed_search_of_the_paper_preset_is_the_papers(task):
+    question = commands.scan_of(_options(search="paper"), task)
+    assert question.search == PaperSearch.of(task)
+    assert question.controls is None
