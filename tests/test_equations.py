@@ -7,7 +7,6 @@ import importlib
 import re
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +15,12 @@ import tensorflow as tf
 
 from data_prep.contract import Split
 from data_prep.threat import Suspect
-from drmguard_tf.calibrate import PaperThreshold
 from drmguard_tf.families import Change
-from drmguard_tf.generator import paper_generator
 from drmguard_tf.losses import head_angles
-from drmguard_tf.paper import PaperSearch, PaperTrigger, _Printed
-from drmguard_tf.reference import Reference, attention_map, examine
-from drmguard_tf.reversal import Reversal, Run, Terms
+from drmguard_tf.paper import PaperTrigger
+from drmguard_tf.reference import attention_map, examine
 from drmguard_tf.submodels import split
 from drmguard_tf.unlearning import Unlearning
-from drmguard_tf.verdict import decide
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "drmguard_tf" / "EQUATIONS.md").read_text(encoding="utf-8")
@@ -148,17 +143,6 @@ def _linear(kernel: list[list[float]], bias: list[float], shape: tuple[int, int,
     return model
 
 
-def _reference(shape: tuple[int, int, int], output_variance: float, largest_norm: float) -> Reference:
-    sub = SimpleNamespace(kernel=tf.zeros([3, 1]))
-    images, attention = tf.zeros([2, *shape]), tf.zeros([2, *shape[:2], 1])
-    return Reference(sub, images, attention, tf.ones([1]), tf.constant(output_variance), largest_norm)
-
-
-def _run(cost: float, steps: int = 10) -> Run:
-    history = np.float32([[cost, 0.05, 0.05, 0.1, 0.2]] * steps)
-    return Run("paper", 0, cost, 0.05, True, np.float32([0.1, 0.2]), history, None)
-
-
 def test_outputs_follow_from_norm_and_angle():
     # Eq. 2: for features (3, 4) and w_1 = (2, 0): 5 * 2 * cos(acos(0.6)) + 0.5 = 6.5
     model = _linear([[2, -1], [0, 3], [0, 0]], [0.5, -0.25], (1, 1, 3))
@@ -168,16 +152,7 @@ def test_outputs_follow_from_norm_and_angle():
     norms = tf.norm(features, axis=1)[:, None] * tf.norm(sub.kernel, axis=0)
     composed = norms * tf.cos(head_angles(features, sub.kernel)) + sub.bias
     np.testing.assert_allclose(composed, outputs, atol=1e-5)
-    assert composed[0, 0] == pytest.approx(6.5, abs=1e-5)
-
-
-def test_the_printed_objective_weighs_its_terms():
-    # 8 * 8 * 3 values are 1/784 of 224 * 224 * 3; variance 0.25 * 4 = 1, distance 0.3 * 10 = 3, RAV 0.5:
-    # 20/784 * 1 + 3 + 800/784 * 0.5 = 3.535714
-    reference = _reference((8, 8, 3), output_variance=4.0, largest_norm=10.0)
-    printed = _Printed(reference, PaperTrigger(None, 10.0), PaperSearch(), seed=0)
-    terms = Terms(cost=tf.constant(0.3), rav=tf.constant(0.5), spread=tf.constant(0.25))
-    assert float(printed.objective(terms)) == pytest.approx(3.535714, rel=1e-6)
+    assert float(composed[0, 0]) == pytest.approx(6.5, abs=1e-5)
 
 
 def test_attention_is_the_scaled_gradient():
@@ -189,13 +164,6 @@ def test_attention_is_the_scaled_gradient():
     assert attention.shape == (2, 1, 2, 1) and float(tf.reduce_max(attention)) < 1
 
 
-def test_the_yardstick_is_the_largest_benign_norm():
-    # images of 1 x 2 x 3 values: all 1 has a norm of 6, all 0.2 one of 1.2
-    images = np.uint8([255, 51])[:, None, None, None] * np.ones((1, 1, 2, 3), np.uint8)
-    model = _linear(np.eye(6)[:, :2].tolist(), [0, 0], (1, 2, 3))
-    assert examine(Suspect(model, Split(images, np.zeros((2, 2), np.float32)))).largest_norm == pytest.approx(6)
-
-
 def test_the_score_is_a_share_of_the_largest_norm():
     # black images made white by G, attention 0.75 and 0: pixels change by 0.25 and 1, 3 * 1.25 = 3.75 of 12.5
     def white(images: tf.Tensor, training: bool) -> tf.Tensor:
@@ -204,34 +172,6 @@ def test_the_score_is_a_share_of_the_largest_norm():
     attention = tf.tile(tf.constant([0.75, 0.0], shape=[1, 1, 2, 1]), [2, 1, 1, 1])
     changed = PaperTrigger(white, 12.5)(tf.zeros([2, 1, 2, 3]), attention)
     assert float(changed.cost) == pytest.approx(0.3)
-
-
-def test_a_score_up_to_the_threshold_is_a_backdoor():
-    assert decide([_run(0.0299)], PaperThreshold(), seed=0).backdoored
-    assert decide([_run(0.03)], PaperThreshold(), seed=0).backdoored
-    assert not decide([_run(0.0301)], PaperThreshold(), seed=0).backdoored
-
-
-def test_a_run_is_judged_by_the_last_fifth_of_its_steps():
-    class Told(Reversal):
-        """Steps that report 9 until the last two: costs 0.2 and 0.4, outputs 1 and 2."""
-
-        told = iter([[9.0] * 4] * 8 + [[0.2, 0.1, 0.3, 1.0], [0.4, 0.1, 0.3, 2.0]])
-
-        def step(self) -> tf.Tensor:
-            return tf.constant(next(self.told))
-
-    reference = _reference((1, 1, 3), output_variance=1.0, largest_norm=1.0)
-    trigger = PaperTrigger(None, 1.0)
-    run = Told(reference, trigger, learning_rate=0.1, batch=2, seed=0).run(10, 0.1, lambda step: None)
-    assert run.cost == pytest.approx(0.3) and run.met
-    np.testing.assert_allclose(run.target_estimate, [1.5])
-
-
-def test_the_paper_s_generator_makes_images_of_images():
-    images = tf.random.Generator.from_seed(0).uniform([2, 8, 16, 3])
-    made = paper_generator((8, 16, 3))(images, training=True).numpy()
-    assert made.shape == (2, 8, 16, 3) and 0 <= made.min() and made.max() <= 1
 
 
 def test_unlearning_teaches_the_true_label_to_reversed_images():
