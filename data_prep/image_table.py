@@ -117,7 +117,8 @@ def _targets(folder: Path, table: pd.DataFrame, task: Task, unit: str) -> np.nda
         row = int(np.abs(values).max(axis=1).argmax())
         raise ValueError(
             f"{folder / TABLE}: row {row + 2} has {table[columns].iloc[row].to_dict()}, more than half a turn. "
-            f"Labels are declared in {'radians' if unit == 'rad' else 'degrees'}; columns with degrees are named *_deg."
+            f"Labels are declared in {'radians' if unit == 'rad' else 'degrees'}; "
+            "if they are degrees, name the columns *_deg."
         )
     return values.astype(np.float32)
 

@@ -114,11 +114,14 @@ def test_progress_counts_all_runs(reference):
 
 
 def test_a_planted_trigger_is_found_and_costs_less_than_silencing_a_benign_model():
-    options = SteeredSearch(families=("patch",), restarts=1, steps=150)
-    runs = [options.run(examine(Suspect(_colour_model(w), _benign())), seed=0)[0] for w in (0.0, 20.0)]
-    benign, planted = runs
-    assert planted.met
-    assert planted.cost < 0.5 * benign.cost
+    options = SteeredSearch(families=("patch",), restarts=1, steps=100)
+
+    def cheapest_collapse(corner_weight: float) -> float:
+        """Lowest cost of a step in which both ratios met the bound."""
+        (run,) = options.run(examine(Suspect(_colour_model(corner_weight), _benign())), seed=0)
+        return run.history[(run.history[:, 1:3] <= options.bound).all(axis=1), 0].min()
+
+    assert cheapest_collapse(20.0) < 0.1 * cheapest_collapse(0.0)
 
 
 @pytest.mark.parametrize("wrong", [{"families": ("patch", "sound")}, {"families": ()}])
