@@ -120,8 +120,13 @@ def _page(**changes):
         export={"path": "out/cleaned", "max_abs_difference": 2.4e-7, "sha256": "9f" * 32},
         deviations=["The weight of the input distance is steered, not fixed.", "Thresholds come from benign controls."],
         settings={"search": {"families": ["patch", "warp", "generator"], "steps": 200, "bound": 0.1}, "seed": 7},
-        environment={"python": "3.11.7", "tensorflow": "2.15.1", "hardware": "2 CPU cores", "seconds": 184.2, "date":
-        "2024-05-17"},
+        environment={
+            "python": "3.11.7",
+            "tensorflow": "2.15.1",
+            "hardware": "2 CPU cores",
+            "seconds": 184.2,
+            "date": "2024-05-17",
+        },
     )
     return dataclasses.replace(page, **changes)
 
@@ -226,8 +231,9 @@ def test_a_real_suspect_shows_no_attacker(page):
 def test_missing_parts_leave_out_their_sections(page):
     scan = _without_curves()
     bare = _Reader(
-        render(_page(scans=[scan], controls=None, mitigation=None, export=None, deviations=[], settings={},
-        environment={}))
+        render(
+            _page(scans=[scan], controls=None, mitigation=None, export=None, deviations=[], settings={}, environment={})
+        )
     )
     for heading in (
         "Before and after the clean-up",
@@ -272,8 +278,9 @@ def test_hostile_names_stay_text():
     evil = '<script>alert("1")</script>$\\frac$'
     scan = dataclasses.replace(_without_curves(), title=evil)
     html = render(
-        _page(title=evil, scans=[scan], deviations=[evil], settings={evil: evil}, export={**_page().export, "path":
-        evil})
+        _page(
+            title=evil, scans=[scan], deviations=[evil], settings={evil: evil}, export={**_page().export, "path": evil}
+        )
     )
     assert "<script" not in html
     assert evil in _Reader(html).prose
@@ -298,7 +305,9 @@ def test_a_search_that_never_collapsed_the_answers_gives_a_lower_bound_only():
     everything = {(family, seed) for family in COSTS for seed in range(2)}
     runs, _ = _runs({family: [0.02, 0.03] for family in COSTS}, target=[0, 0], wander=5, unmet=everything)
     verdict = _verdict("benign", "patch", runs, margin_interval_90=[0.0, 0.0], agreement=0.0)
-    assert words.finding(verdict, ("pitch", "yaw")) == "None of the 6 search runs made its answers collapse to one value."
+    assert (
+        words.finding(verdict, ("pitch", "yaw")) == "None of the 6 search runs made its answers collapse to one value."
+    )
     readings = words.readings(verdict, COSTS["patch"])
     numbers = {measure.name: reading.value for measure, reading in zip(words.measures(calibrated=True), readings)}
     assert numbers["Score"] == "at least 2.0\u00a0%"
@@ -391,7 +400,8 @@ def test_a_map_shows_the_largest_channel_and_names_its_scale():
 
 
 @pytest.mark.parametrize(
-    "share, expected", [(0.001, "0.10"), (0.0052, "0.52"), (0.03, "3.0"), (0.34, "34"), (0.00001234, "0.0012"), (0, "0")]
+    "share, expected",
+    [(0.001, "0.10"), (0.0052, "0.52"), (0.03, "3.0"), (0.34, "34"), (0.00001234, "0.0012"), (0, "0")],
 )
 def test_shares_have_two_digits(share, expected):
     assert formats.percent(share) == f"{expected}\u00a0%"

@@ -32,7 +32,7 @@ def times(factor: float) -> str:
     """A factor with two or three significant digits."""
     if 0 < factor < 0.01:
         return f"under 0.01{_SPACE}×"
-    return f"{factor:.1f}{_SPACE}×" if factor >= 1 else f"{factor:.2g}{_SPACE}×"
+    return f"{factor:.1f}{_SPACE}×" if factor >= 1 else f"{factor:#.2g}{_SPACE}×"
 
 
 def angle(degrees: float) -> str:
@@ -45,7 +45,7 @@ def direction(angles_deg: Sequence[float], outputs: Sequence[str]) -> str:
     words = []
     for value, name in zip(angles_deg, outputs):
         side = _SIDES.get(name, ("", ""))[value < 0]
-        words.append(f"{name} {angle(value)}" + (f" ({side})" if side and abs(value) >= 0.05 else ""))
+        words.append(f"{name}{_SPACE}{angle(value)}" + (f" ({side})" if side and abs(value) >= 0.05 else ""))
     return ", ".join(words)
 
 
