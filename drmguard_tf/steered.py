@@ -98,5 +98,5 @@ class _Steered(Reversal):
 
     def steer(self, terms: Terms) -> None:
         self.recent.assign(0.8 * self.recent + 0.2 * tf.maximum(terms.rav, terms.spread))
-        steered = self.weight * (self.options.bound / self.recent) ** self.options.gain
-        self.weight.assign(tf.maximum(steered, self.options.start_weight))
+        ratio = tf.clip_by_value(self.options.bound / self.recent, 0.1, 10.0)  # a complete collapse has ratio 0
+        self.weight.assign(tf.maximum(self.weight * ratio**self.options.gain, self.options.start_weight))
