@@ -412,7 +412,7 @@ def test_factors_keep_their_digits():
         "3.0 ×",
         "0.095 ×",
         "under 0.01 ×",
-        "0.0 ×",
+        "0 ×",
     ]
 
 
