@@ -1,96 +1,21 @@
-"""The ``drmguard`` command: parses and calls, decides nothing.
-
-Exit codes: 0 fine, 1 a scan found a backdoor, 2 an error; nothing is written then.
-"""
+"""The main job: ``demo``, ``train``, ``evaluate``, ``scan``, ``mitigate``, ``export``."""
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
 import click
 
-from runs import quiet
+from runs.cli.options import bar, out_option, preset_option, refusing, seed_option, workers_option
 
-quiet.silence()
-
-FOUND = 1
+FOUND = 1  # exit code of a scan that found a backdoor
 
 
-class Refused(click.ClickException):
-    """A mistake that the user can mend; one paragraph and exit code 2."""
-
-    exit_code = 2
-
-
-def refusing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the project's own errors into one paragraph; programming errors keep their traceback."""
-
-    @functools.wraps(command)
-    def guarded(*arguments: Any, **options: Any) -> Any:
-        try:
-            return command(*arguments, **options)
-        except (ValueError, OSError, RuntimeError) as error:
-            raise Refused(str(error)) from error
-
-    return guarded
-
-
-@contextmanager
-def bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar as a callback that takes the number of things done."""
-    with click.progressbar(length=length, label=f"{label:<28}", file=sys.stderr) as shown:
-
-        def advance(done: int) -> None:
-            shown.update(done - shown.pos)
-
-        yield advance
-
-
-def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--seed``."""
-    return click.option(
-        "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random."
-    )(command)
-
-
-def preset_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--preset``."""
-    choice = click.Choice(["paper", "cpu", "smoke"])
-    text = "paper: as printed; cpu: two cores; smoke: seconds, for tests."
-    return click.option("--preset", default="cpu", show_default=True, type=choice, help=text)(command)
-
-
-def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--workers``."""
-    text = "Processes to spread over. Default: one per core."
-    return click.option("--workers", type=click.IntRange(min=1), help=text)(command)
-
-
-def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--out``, required."""
-    return click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")(
-        command
-    )
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="drmguard-tf")
-def main() -> None:
-    """Find and remove backdoors in regression models that look at faces.
-
-    \b
-    Start here:   drmguard demo --out demo
-    Your model:   drmguard scan --model model.h5 --benign faces/
-    """
-
-
-@main.command()
+@click.command()
 @out_option
 @seed_option
 @workers_option
@@ -112,7 +37,7 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
     click.echo(f"report: {out / 'report.html'}\nsummary: {out / 'summary.json'} ({summary['seconds']:.0f} s)")
 
 
-@main.command()
+@click.command()
 @click.option("--data", default="heads", show_default=True, help="'heads' (synthetic) or the folder of an image table.")
 @click.option(
     "--task", default="gaze", show_default=True, type=click.Choice(["gaze", "head-pose"]), help="For --data heads."
@@ -152,7 +77,7 @@ def train(
     click.echo(f"written: {out}")
 
 
-@main.command()
+@click.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help=".h5, .keras or SavedModel.")
 @click.option("--test", required=True, type=click.Path(path_type=Path), help="Image table to measure on.")
 @click.option("--attack", type=click.Path(path_type=Path), help="train.json of the attack, for AE, DAE, RAV and RNV.")
@@ -212,7 +137,7 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@main.command()
+@click.command()
 @scan_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for scan.json and report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of text.")
@@ -235,7 +160,7 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
         sys.exit(FOUND)
 
 
-@main.command()
+@click.command()
 @scan_options
 @click.option("--test", type=click.Path(path_type=Path), help="Image table for the metrics before and after.")
 @click.option(
@@ -257,7 +182,7 @@ def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, **options:
     click.echo(f"written: {out}")
 
 
-@main.command()
+@click.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help=".h5, .keras or SavedModel.")
 @click.option("--task", required=True, type=click.Choice(["gaze", "head-pose"]))
 @click.option(
@@ -276,91 +201,3 @@ def export(model: Path, task: str, record: Optional[Path], out: Path, seed: int)
 
     result = commands.export(model, task, record, out, seed)
     click.echo(json.dumps(result, indent=2))
-
-
-@main.group()
-def prepare() -> None:
-    """Turn data sets into image tables."""
-
-
-@prepare.command("columbia-gaze")
-@click.option(
-    "--raw", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the images."
-)
-@click.option("--size", default="48x96", show_default=True, help="Height x width of the result, pixels.")
-@out_option
-@refusing
-def prepare_columbia_gaze(raw: Path, size: str, out: Path) -> None:
-    """ColumbiaGaze images that are cropped already (faces or eye strips).
-
-    \b
-    Example:  drmguard prepare columbia-gaze --raw "Columbia Gaze Data Set" --size 48x96 --out columbia
-    """
-    from runs import commands
-
-    count = commands.prepare_columbia(raw, out, commands.parse_size(size), bar=bar)
-    click.echo(f"{count} images written: {out}")
-
-
-@main.group()
-def bench() -> None:
-    """Speed, as a ratio against a named alternative in the same run."""
-
-
-@bench.command("search")
-@click.option("--steps", default=50, show_default=True, type=click.IntRange(min=5), help="Timed steps.")
-@seed_option
-@refusing
-def bench_search(steps: int, seed: int) -> None:
-    """The compiled search against the same search written naively in eager TensorFlow.
-
-    \b
-    Example:  drmguard bench search
-    """
-    from runs import bench as benches
-
-    click.echo(json.dumps(benches.search(steps=steps, seed=seed), indent=2))
-
-
-@main.group()
-def reproduce() -> None:
-    """Tables and figures, each a command."""
-
-
-@reproduce.command("run")
-@click.argument("name", type=click.Choice(["first_light"]))
-@preset_option
-@click.option("--data", type=click.Path(path_type=Path), help="Image table instead of synthetic heads.")
-@click.option("--models", type=click.IntRange(min=2), help="Models per kind. Default: 5, smoke 2.")
-@click.option(
-    "--store",
-    "home",
-    default="results",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Where models and results are kept.",
-)
-@workers_option
-@refusing
-def reproduce_run(
-    name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, workers: Optional[int]
-) -> None:
-    """Run an experiment; what the store holds already is not done again.
-
-    \b
-    Example:  drmguard reproduce run first_light --preset cpu
-    """
-    from runs import parallel, store
-    from runs.experiments import first_light
-    from runs.presets import PRESETS
-
-    table = first_light.run(
-        PRESETS[preset],
-        home,
-        data=data,
-        models=models or (2 if preset == "smoke" else 5),
-        workers=workers or parallel.cores(),
-        say=click.echo,
-    )
-    store.write_json(home / f"{name}-{preset}{'-' + data.name if data else ''}.json", table)
-    click.echo(json.dumps(table["summary"], indent=2))

@@ -1,0 +1,82 @@
+"""What all commands share: errors, progress bars, options."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class Refused(click.ClickException):
+    """A mistake that the user can mend; one paragraph and exit code 2."""
+
+    exit_code = 2
+
+
+def refusing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give every way to fail an exit code that no verdict has.
+
+    The project's own errors become one paragraph and 2; programming errors keep their traceback and become 2 as well;
+    an interrupted command ends with 130, as shells expect.
+    """
+
+    @functools.wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except click.ClickException:
+            raise
+        except (ValueError, OSError, RuntimeError) as error:
+            raise Refused(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted; nothing half-written is left", err=True)
+            sys.exit(130)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(2)
+
+    return guarded
+
+
+@contextmanager
+def bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar as a callback that takes the number of things done."""
+    with click.progressbar(length=length, label=f"{label:<28}", file=sys.stderr) as shown:
+
+        def advance(done: int) -> None:
+            shown.update(done - shown.pos)
+
+        yield advance
+
+
+def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--seed``."""
+    return click.option(
+        "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random."
+    )(command)
+
+
+def preset_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--preset``."""
+    choice = click.Choice(["paper", "cpu", "smoke"])
+    text = "paper: as printed; cpu: two cores; smoke: seconds, for tests."
+    return click.option("--preset", default="cpu", show_default=True, type=choice, help=text)(command)
+
+
+def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--workers``."""
+    text = "Processes to spread over. Default: one per core."
+    return click.option("--workers", type=click.IntRange(min=1), help=text)(command)
+
+
+def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--out``, required."""
+    return click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")(
+        command
+    )
