@@ -210,7 +210,7 @@ def test_the_deciding_numbers_are_there(page):
         "under 0.1 %",  # chance, 0.0004
         "collapsed in 5 of 6 runs",
         "83 %",  # agreement
-        formats.direction(suspect, ("pitch", "yaw")),
+        formats.direction(suspect, ("pitch", "yaw")).replace("\u00a0", " "),
         "26.4°",  # AE after
         "3.9°",  # DAE after
         "17.8° better",  # 21.7 - 3.93

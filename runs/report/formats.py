@@ -30,8 +30,8 @@ def probability(share: float) -> str:
 
 def times(factor: float) -> str:
     """A factor with two or three significant digits."""
-    if 0 < factor < 0.01:
-        return f"under 0.01{_SPACE}×"
+    if factor < 0.01:
+        return f"under 0.01{_SPACE}×" if factor > 0 else f"0{_SPACE}×"
     return f"{factor:.1f}{_SPACE}×" if factor >= 1 else f"{factor:#.2g}{_SPACE}×"
 
 
