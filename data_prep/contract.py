@@ -85,6 +85,43 @@ class Split:
         return Split(self.images[index], self.targets[index], self.groups[index])
 
 
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
+class ClassSplit:
+    """Images with their classes, checked when made: what a classifier learns from.
+
+    Attributes:
+        images: uint8 (N, H, W, C), RGB.
+        labels: int64 (N,), in [0, number of classes).
+        classes: name of every class, in the order of the labels; a class may have no image.
+
+    Raises:
+        ValueError: on a wrong dtype, shape or length, no image at all, or a label without a class.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_images(self.images)
+        if self.labels.dtype != np.int64 or self.labels.shape != (len(self.images),):
+            raise ValueError(
+                f"labels must be int64 ({len(self.images)},), one per image, got {self.labels.dtype} {self.labels.shape}"
+            )
+        if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
+            raise ValueError(
+                f"labels must lie in [0, {len(self.classes)}), the number of classes, "
+                f"got {self.labels.min()} to {self.labels.max()}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: np.ndarray | slice) -> ClassSplit:
+        """The samples at ``index``, as a split of its own with the same classes."""
+        return ClassSplit(self.images[index], self.labels[index], self.classes)
+
+
 def pixels(images: np.ndarray) -> np.ndarray:
     """Images as a model takes them.
 

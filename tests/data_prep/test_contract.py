@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data_prep.contract import GAZE, HEAD_POSE, TASKS, Split, pixels
+from data_prep.contract import GAZE, HEAD_POSE, TASKS, ClassSplit, Split, pixels
 
 
 def _images(count: int) -> np.ndarray:
@@ -116,3 +116,22 @@ def test_gaze_is_pitch_yaw_and_head_pose_yaw_pitch_roll():
 
 def test_tasks_are_found_by_their_names():
     assert TASKS["gaze"] is GAZE and TASKS["head-pose"] is HEAD_POSE
+
+
+def test_classes_are_taken_together_with_their_images():
+    taken = ClassSplit(_images(4), np.array([0, 1, 1, 0]), ("a", "b", "c")).take(np.array([2, 3]))
+    np.testing.assert_array_equal(taken.images[:, 0, 0, 0], [2, 3])
+    np.testing.assert_array_equal(taken.labels, [1, 0])
+    assert taken.classes == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [0, -1]])
+def test_labels_without_a_class_are_refused(labels):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 2\)"):
+        ClassSplit(_images(2), np.array(labels), ("a", "b"))
+
+
+@pytest.mark.parametrize("labels", [np.zeros(2, np.float32), np.zeros((2, 1), np.int64), np.zeros(3, np.int64)])
+def test_labels_are_whole_numbers_one_per_image(labels):
+    with pytest.raises(ValueError, match=r"int64 \(2,\)"):
+        ClassSplit(_images(2), labels, ("a", "b"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.contract import Split
-from data_prep.splits import random_split, subject_disjoint
+from data_prep.splits import content_numbers, random_split, subject_disjoint
 
 
 def _data(count: int = 40, subjects: int = 10) -> Split:
@@ -72,3 +72,12 @@ def test_a_part_without_samples_is_refused(cut, train, benign):
 def test_two_subjects_cannot_be_cut_in_three():
     with pytest.raises(ValueError, match="2 subjects cannot be cut"):
         subject_disjoint(_data(subjects=2), train=0.4, benign=0.3, seed=0)
+
+
+def test_content_numbers_follow_from_the_pixels_alone():
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+    images[3] = images[1]
+    numbers = content_numbers(images)
+    assert numbers[3] == numbers[1] and len(set(numbers)) == 4
+    np.testing.assert_array_equal(content_numbers(images[::-1]), numbers[::-1])
+    assert not set(content_numbers(images, seed=1)) & set(numbers)
