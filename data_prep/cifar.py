@@ -1,8 +1,8 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the official python batches.
 
-Files are pickles of a dict: ``b"data"`` uint8 (10000, 3072), planes of red, green and blue, row by row; ``b"labels"``, in
-CIFAR-100 ``b"fine_labels"`` and ``b"coarse_labels"``. They are read without executing them (:mod:`data_prep.safe_pickle`).
-Checksums are not insisted on: batches that were put together again differ in order only.
+Files are pickles of a dict: ``b"data"`` uint8 (10000, 3072), planes of red, green and blue, row by row; ``b"labels"``,
+in CIFAR-100 ``b"fine_labels"`` and ``b"coarse_labels"``. They are read without executing them, see
+:mod:`data_prep.safe_pickle`. Checksums are not insisted on: batches may have been put together again in another order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An image table of classes: what classifiers are trained on.
 
-Layout: ``DIR/labels.csv`` with the columns ``image`` (path below DIR) and ``label`` (0, 1, ...), optionally ``part``; and
-``DIR/classes.txt`` with the name of every class, a line each, in the order of the labels.
+Layout: ``DIR/labels.csv`` with the columns ``image`` (path below DIR) and ``label`` (0, 1, ...), optionally ``part``;
+and ``DIR/classes.txt`` with the name of every class, a line each, in the order of the labels.
 """
 
 from __future__ import annotations

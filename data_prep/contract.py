@@ -106,7 +106,8 @@ class ClassSplit:
         _check_images(self.images)
         if self.labels.dtype != np.int64 or self.labels.shape != (len(self.images),):
             raise ValueError(
-                f"labels must be int64 ({len(self.images)},), one per image, got {self.labels.dtype} {self.labels.shape}"
+                f"labels must be int64 ({len(self.images)},), one per image, "
+                f"got {self.labels.dtype} {self.labels.shape}"
             )
         if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
             raise ValueError(

@@ -44,5 +44,5 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 
     found = load_digits()
     grey = np.round(found.images * (255 / _BLACK)).astype(np.uint8)
-    large = [Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR) for image in grey]
+    large = [np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR)) for image in grey]
     return np.repeat(np.stack(large)[..., None], 3, axis=-1), found.target.astype(np.int64)

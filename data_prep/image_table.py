@@ -41,7 +41,7 @@ def read(folder: Path, *, size: tuple[int, int] | None = None, part: str | None 
     targets = _targets(folder, table, task, unit)
     images = read_images(folder, table, size)
     groups = pd.factorize(table["subject"])[0].astype(np.int64) if "subject" in table else np.arange(len(table))
-    shape = (*images.shape[1:3], 3)
+    shape = (images.shape[1], images.shape[2], 3)
     return DatasetSpec(folder.name, task, shape, f"image table {folder.name}"), Split(images, targets, groups)
 
 

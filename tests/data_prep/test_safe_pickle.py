@@ -46,7 +46,8 @@ def test_a_batch_as_python_2_wrote_it(tmp_path):
     # {'data': array([[7, 8]], uint8), 'labels': [5]}: str is bytes there, also the name of the type.
     content = (
         b"\x80\x02}q\x00(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-        b"(K\x01K\x01K\x02\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        b"(K\x01K\x01K\x02\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R"
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
         b"\x89U\x02\x07\x08tbU\x06labels]K\x05au."
     )
     found = safe_pickle.load(_file(tmp_path, content))
