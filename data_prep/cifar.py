@@ -102,7 +102,7 @@ class Cifar:
             for file in variant.files[part]
             for row, label in enumerate(_batch(home / file, key)[1])
         ]
-        return Listing(found, [], self.classes(folder))
+        return Listing(found, classes=self.classes(folder))
 
     def sample(self, folder: Path, entry: Entry) -> Sample:
         """See :meth:`data_prep.raw.RawData.sample`."""

@@ -34,8 +34,13 @@ def read(part: str) -> ClassSplit:
     if part not in ("train", "test"):
         raise ValueError(f"the digits have the parts train and test, not {part!r}")
     images, labels = arrays()
-    chosen = (content_numbers(images) % np.uint64(_ONE_IN) == 0) == (part == "test")
+    chosen = in_test(images) == (part == "test")
     return ClassSplit(images[chosen], labels[chosen], CLASSES)
+
+
+def in_test(images: np.ndarray) -> np.ndarray:
+    """Which images are in the test part, bool (N,); their pixels decide."""
+    return content_numbers(images) % np.uint64(_ONE_IN) == 0
 
 
 def arrays() -> tuple[np.ndarray, np.ndarray]:

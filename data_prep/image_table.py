@@ -37,10 +37,10 @@ def read(folder: Path, *, size: tuple[int, int] | None = None, part: str | None 
         FileNotFoundError: if there is no table.
     """
     table = rows_of(folder, load_table(folder), part)
-    task, unit = _declared(folder, table.columns)
-    targets = _targets(folder, table, task, unit)
+    task, _ = _declared(folder, table.columns)
+    targets = targets_of(folder, table)
     images = read_images(folder, table, size)
-    groups = pd.factorize(table["subject"])[0].astype(np.int64) if "subject" in table else np.arange(len(table))
+    groups = groups_of(table) if "subject" in table else np.arange(len(table))
     shape = (images.shape[1], images.shape[2], 3)
     return DatasetSpec(folder.name, task, shape, f"image table {folder.name}"), Split(images, targets, groups)
 
@@ -144,7 +144,18 @@ def _declared(folder: Path, columns: Sequence[str]) -> tuple[Task, str]:
     )
 
 
-def _targets(folder: Path, table: pd.DataFrame, task: Task, unit: str) -> np.ndarray:
+def groups_of(table: pd.DataFrame) -> np.ndarray:
+    """Subjects as numbers, int64 (N,), counted in the order in which they appear."""
+    return pd.factorize(table["subject"])[0].astype(np.int64)
+
+
+def targets_of(folder: Path, table: pd.DataFrame) -> np.ndarray:
+    """The labels of a table's rows, float32 (N, K), radians.
+
+    Raises:
+        ValueError: if the columns declare no unit, or a label is missing, not finite or larger than half a turn.
+    """
+    task, unit = _declared(folder, table.columns)
     columns = [f"{output}_{unit}" for output in task.outputs]
     values = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64) * _UNITS[unit]
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))

@@ -11,8 +11,6 @@ from PIL import Image, UnidentifiedImageError
 
 from data_prep.contract import Task
 
-_FEW = 0.95  # share of the listed files that must be there; less is an archive that was not unpacked whole
-
 
 class Entry(NamedTuple):
     """One sample that a folder holds, before its image is read.
@@ -47,12 +45,14 @@ class Listing(NamedTuple):
 
     Attributes:
         entries: the samples.
-        problems: what was left out already.
+        problems: what is wrong and therefore left out.
+        excluded: what is left out because the settings say so.
         classes: names of the classes in the order of the labels; empty for regression.
     """
 
     entries: Sequence[Entry]
-    problems: Sequence[Problem]
+    problems: Sequence[Problem] = ()
+    excluded: Sequence[Problem] = ()
     classes: tuple[str, ...] = ()
 
 
@@ -91,7 +91,7 @@ class RawData(Protocol):
         """What the folder holds; no image is read.
 
         Raises:
-            ValueError: if the folder is not laid out as the data set is, or much of it is missing.
+            ValueError: if the folder is not laid out as the data set is.
         """
 
     def sample(self, folder: Path, entry: Entry) -> Sample:
@@ -144,20 +144,10 @@ def present(folder: Path, entries: Sequence[Entry], problems: Sequence[Problem])
         folder: of the data set.
         entries: all that its annotations name.
         problems: found already.
-
-    Raises:
-        ValueError: if less than 95 % is there, or nothing at all.
     """
-    there = [entry for entry in entries if (folder / entry.source).is_file()]
-    if len(there) < _FEW * len(entries) or not there:
-        missing = next((entry.source for entry in entries if not (folder / entry.source).is_file()), "all")
-        raise ValueError(
-            f"{folder} holds {len(there)} of the {len(entries)} images that its annotations name (missing: {missing}, "
-            "...). The archive was not unpacked whole; unpack it again."
-        )
-    names = {entry.source for entry in there}
-    lost = [Problem(entry.source, "there is no such file") for entry in entries if entry.source not in names]
-    return Listing(there, [*problems, *lost])
+    there = {entry.source for entry in entries if (folder / entry.source).is_file()}
+    lost = [Problem(entry.source, "there is no such file") for entry in entries if entry.source not in there]
+    return Listing([entry for entry in entries if entry.source in there], [*problems, *lost])
 
 
 def inside(name: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from joblib import Parallel, delayed
 
-from data_prep.contract import GAZE, DatasetSpec, Split, Task
+from data_prep.contract import GAZE, HEAD_POSE, DatasetSpec, Split, Task
 from data_prep.heads.anatomy import draw_subject
 from data_prep.heads.raycast import render
 from data_prep.heads.scene import Ranges, draw_scene
@@ -40,6 +40,8 @@ class Heads:
     ranges: Ranges = field(default_factory=Ranges)
 
     def __post_init__(self) -> None:
+        if self.task not in (GAZE, HEAD_POSE):
+            raise ValueError(f"heads have labels for gaze and head pose, not for {self.task.name!r}")
         if self.size < 32:
             raise ValueError(f"a head needs at least 32 pixels to have readable eyes, got size={self.size}")
         if not 0 < self.subjects <= self.count:
@@ -71,11 +73,12 @@ class Heads:
 
 
 def _render_chunk(heads: Heads, indices: range) -> tuple[np.ndarray, np.ndarray]:
-    images, targets = zip(*(_sample(heads, index) for index in indices))
+    images, targets = zip(*(sample(heads, index) for index in indices))
     return np.stack(images), np.stack(targets)
 
 
-def _sample(heads: Heads, index: int) -> tuple[np.ndarray, np.ndarray]:
+def sample(heads: Heads, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image ``index`` of a data set, uint8 (H, W, 3), and its target, float32 (K,)."""
     subject = draw_subject(np.random.default_rng([heads.seed, _SUBJECT_STREAM, index % heads.subjects]))
     rng = np.random.default_rng([heads.seed, _IMAGE_STREAM, index])
     scene = draw_scene(rng, heads.ranges)

@@ -27,5 +27,5 @@ def main() -> None:
 
 for command in (guard.demo, guard.train, guard.evaluate, guard.scan, guard.mitigate, guard.export):
     main.add_command(command)
-for group in (data.prepare, bench.bench, reproduce.reproduce):
+for group in (data.prepare, data.data, bench.bench, reproduce.reproduce):
     main.add_command(group)

@@ -75,6 +75,20 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--workers", type=click.IntRange(min=1), help=text)(command)
 
 
+def new_folder(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    """Refuse a folder that holds something: what is on disk is never replaced."""
+    if value.exists() and (not value.is_dir() or any(value.iterdir())):
+        raise click.BadParameter(f"{value} exists and is not empty. Name another folder, or remove that one first.")
+    return value
+
+
+def new_out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--out``, required and new."""
+    text = "Folder for the results; must not exist, or be empty."
+    kind = click.Path(path_type=Path)
+    return click.option("--out", required=True, type=kind, callback=new_folder, help=text)(command)
+
+
 def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--out``, required."""
     return click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")(
