@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import Split
+from data_prep.contract import Split, Task
 from data_prep.poison import Poisoning
 from data_prep.threat import Backdoored
 
@@ -35,6 +35,11 @@ class Attack(Protocol):
 
 class PoisoningAttack:
     """An attack that follows the usual training and only poisons; a subclass writes :meth:`poisoning`."""
+
+    @classmethod
+    def of(cls, task: Task, **settings: Any) -> PoisoningAttack:
+        """The attack with the paper's settings for a task, and others where ``settings`` names them."""
+        return cls(**settings)
 
     def poisoning(self, image_shape: tuple[int, int, int], target: np.ndarray, seed: int) -> Poisoning:
         """The trigger and the shares of one attack.

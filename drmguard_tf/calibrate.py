@@ -20,7 +20,13 @@ class PaperThreshold:
     constant: float = 0.03
 
     def of(self, family: str) -> float:
-        """The threshold, as a share of the largest benign norm."""
+        """The threshold, as a share of the largest benign norm.
+
+        Raises:
+            ValueError: for a family whose price is no such share.
+        """
+        if family == "warp":
+            raise ValueError("the paper's constant is a share of the largest norm; a warp's displacement is not")
         return self.constant
 
     def chance(self, family: str, cost: float) -> float | None:
@@ -46,6 +52,8 @@ class Calibration:
     def __post_init__(self) -> None:
         if any(len(costs) < 2 for _, costs in self.costs):
             raise ValueError("a calibration needs the costs of at least two benign controls for every family")
+        if not all(np.isfinite(cost) and cost > 0 for _, costs in self.costs for cost in costs):
+            raise ValueError(f"costs of benign controls must be finite and above zero, got {dict(self.costs)}")
 
     @classmethod
     def of_controls(cls, controls: Sequence[Sequence[Run]], level: float = 0.05) -> Calibration:
@@ -65,7 +73,7 @@ class Calibration:
         return float(np.exp(logs.mean() + stats.t.ppf(self.level / len(self.costs), degrees) * spread))
 
     def chance(self, family: str, cost: float) -> float:
-        """Chance that the cheapest of all families would be as cheap as this if the model were benign."""
+        """Bound on the chance that any family would be as cheap as this if the model were benign (Bonferroni)."""
         logs, spread, degrees = self._fit(family)
         return float(min(1.0, len(self.costs) * stats.t.cdf((np.log(cost) - logs.mean()) / spread, degrees)))
 

@@ -43,22 +43,16 @@ def small_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:
     It works on blocks of 2x2 pixels (space to depth), which makes it cheaper than the networks under examination.
 
     Args:
-        image_shape: (H, W, C), H and W divisible by 8.
+        image_shape: (H, W, C); inside, sides grow to multiples of 8.
 
     Returns:
         [images in [0, 1], coordinates (B, H, W, 2)] -> change of the images, unbounded; without batch norm.
-
-    Raises:
-        ValueError: if a side is not divisible by 8.
     """
     height, width, channels = image_shape
-    if height % 8 or width % 8:
-        raise ValueError(
-            f"the small generator works on blocks of 8 pixels, so sides must be multiples of 8: {image_shape}"
-        )
+    margin = ((0, -height % 8), (0, -width % 8))
     images = tf.keras.Input(image_shape)
     place = tf.keras.Input((height, width, 2))
-    blocks = tf.nn.space_to_depth(layers.Concatenate()([images, place]), 2)
+    blocks = tf.nn.space_to_depth(layers.ZeroPadding2D(margin)(layers.Concatenate()([images, place])), 2)
     fine = _rectified(blocks, 8)
     middle = _rectified(fine, 16, strides=2)
     coarse = _rectified(_rectified(middle, 32, strides=2), 16)
@@ -66,7 +60,8 @@ def small_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:
     up = _rectified(layers.Concatenate()([layers.UpSampling2D()(up), fine]), 16)
     near_zero = tf.keras.initializers.RandomNormal(stddev=1e-3)
     residual = layers.Conv2D(4 * channels, 3, padding="same", kernel_initializer=near_zero)(up)
-    return tf.keras.Model([images, place], tf.nn.depth_to_space(residual, 2), name="small_generator")
+    change = layers.Cropping2D(margin)(tf.nn.depth_to_space(residual, 2))
+    return tf.keras.Model([images, place], change, name="small_generator")
 
 
 def coordinates(height: int, width: int) -> tf.Tensor:

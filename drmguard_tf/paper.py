@@ -17,8 +17,6 @@ from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
 from drmguard_tf.training import batches
 
-_PAPER_VALUES = 224 * 224 * 3  # pixel values of the images that the paper's weights belong to
-
 
 @dataclass(frozen=True)
 class PaperSearch:
@@ -26,23 +24,25 @@ class PaperSearch:
 
     Attributes:
         variance_weight: lambda_1, on the output variance in radians squared.
-        rav_weight: lambda_2, on RAV. Both weights belong to a summed L1 norm over 224 x 224 x 3 values and are scaled
-            with the image size.
+        rav_weight: lambda_2, on RAV. Both weights belong to a summed L1 norm over ``side`` x ``side`` x 3 values and
+            are scaled with the image size.
+        side: of the paper's images, pixels.
         steps, batch, learning_rate: of the search.
         pretraining: steps in which G first learns the identity.
     """
 
     variance_weight: float = 20.0
     rav_weight: float = 800.0
+    side: int = 224  # MPIIFaceGaze; Biwi is 112 (App. A.2.2)
     steps: int = 2_000  # "We use Adam optimizer to train G for 2,000 training steps" (App. A.10)
-    batch: int = 50  # "the batch size for gaze estimation datasets is 50, head pose 100" (App. A.10)
+    batch: int = 50  # 50 for gaze estimation, 100 for head pose (App. A.10)
     learning_rate: float = 0.0015  # "0.0015 and 0.0001, respectively" (App. A.10)
     pretraining: int = 5_000  # "we pre-train G on the benign dataset for 5,000 training steps" (App. A.10)
 
     @classmethod
     def of(cls, task: Task) -> PaperSearch:
         """The paper's settings for a task."""
-        settings = {GAZE: cls(), HEAD_POSE: cls(10.0, 100.0, batch=100, learning_rate=0.0001)}
+        settings = {GAZE: cls(), HEAD_POSE: cls(10.0, 100.0, side=112, batch=100, learning_rate=0.0001)}
         return settings[task]
 
     @property
@@ -122,7 +122,7 @@ class _Pretraining(tf.Module):
 class _Printed(Reversal):
     def __init__(self, reference: Reference, trigger: PaperTrigger, options: PaperSearch, seed: int) -> None:
         super().__init__(reference, trigger, learning_rate=options.learning_rate, batch=options.batch, seed=seed)
-        scale = int(np.prod(reference.images.shape[1:])) / _PAPER_VALUES
+        scale = int(np.prod(reference.images.shape[1:])) / (3 * options.side**2)
         self.variance_weight, self.rav_weight = scale * options.variance_weight, scale * options.rav_weight
 
     def objective(self, terms: Terms) -> tf.Tensor:

@@ -89,9 +89,20 @@ def check_fit(suspect: Suspect) -> None:
     """Refuse a model and a benign set that do not belong together.
 
     Raises:
-        ValueError: if image shape or number of outputs differ, or if the outputs are no finite angles.
+        ValueError: if there is no benign set, if image shape or number of outputs differ, or if the outputs are no
+            finite angles.
     """
+    if suspect.benign is None:
+        raise ValueError(
+            "DRMGuard needs a benign set, images with right labels, and this suspect comes without one. Give a set, or "
+            "erase without data by dhbe_tf.dhbe.DHBE."
+        )
     wanted, given = suspect.model.input_shape[1:], suspect.benign.images.shape[1:]
+    if wanted[-1] != given[-1]:
+        raise ValueError(
+            f"the model takes images of {wanted[-1]} channels, the benign images have {given[-1]} (RGB); "
+            "only models of colour images can be judged"
+        )
     if any(w not in (None, g) for w, g in zip(wanted, given)) or len(wanted) != len(given):
         raise ValueError(
             f"the model takes images of {wanted} (H, W, C), the benign images are {given}; resize them first"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from data_prep.threat import Suspect
@@ -22,11 +23,18 @@ class Unlearning:
         steps: Adam steps.
         batch: images a step, half of them reversed.
         learning_rate: of Adam; falls to a tenth for the last 40 % of the steps.
+        strength: reversed images carry the found change up to this many times, log-uniformly from once. The search
+            finds the weakest change that fires; the attacker's own is stronger.
     """
 
     steps: int = 200
     batch: int = 100
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
+    strength: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 2 or self.learning_rate <= 0 or self.strength < 1:
+            raise ValueError(f"steps and strength must be 1 or more, batch 2 or more, the rate above 0, got {self}")
 
     def run(
         self,
@@ -44,12 +52,12 @@ class Unlearning:
             reference: its constants.
             triggers: what the search found; each changes an equal share of the reversed images. Without any this is
                 plain fine-tuning, the control that every mitigation is compared with.
-            seed: of the order of the images.
+            seed: of the order of the images and the strength of the changes.
             progress: called with the number of steps done.
         """
         model = tf.keras.models.clone_model(suspect.model)
         model.set_weights(suspect.model.get_weights())
-        state = _Unlearning(model, reference, tf.constant(suspect.benign.targets), triggers, self)
+        state = _Unlearning(model, reference, tf.constant(suspect.benign.targets), triggers, self, seed)
         for step, index in enumerate(batches(len(suspect.benign), self.batch, self.steps, seed), 1):
             state.step(tf.constant(index))
             progress(step)
@@ -57,9 +65,10 @@ class Unlearning:
 
 
 class _Unlearning(tf.Module):
-    def __init__(self, model, reference: Reference, targets: tf.Tensor, triggers, options: Unlearning) -> None:
+    def __init__(self, model, reference: Reference, targets: tf.Tensor, triggers, options, seed) -> None:
         super().__init__()
         self.model, self.reference, self.targets, self.triggers = model, reference, targets, triggers
+        self.strongest, self.random = float(np.log(options.strength)), tf.random.Generator.from_seed(seed)
         drop = [int(0.6 * options.steps)]
         rates = [options.learning_rate, 0.1 * options.learning_rate]
         self.optimizer = Adam(tf.keras.optimizers.schedules.PiecewiseConstantDecay(drop, rates))
@@ -67,9 +76,8 @@ class _Unlearning(tf.Module):
     @tf.function
     def step(self, index: tf.Tensor) -> None:
         """One Adam step; index (B,) into the benign set. Batch norm keeps its statistics: benign sets are small."""
-        images, targets = self._reverse_half(tf.gather(self.reference.images, index), index), tf.gather(
-            self.targets, index
-        )
+        images = self._reverse_half(tf.gather(self.reference.images, index), index)
+        targets = tf.gather(self.targets, index)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.abs(self.model(images, training=False) - targets))
         variables = self.model.trainable_variables
@@ -81,5 +89,9 @@ class _Unlearning(tf.Module):
         share = len(images) // (2 * len(self.triggers))
         attention = tf.gather(self.reference.attention, index)
         parts = [slice(k * share, (k + 1) * share) for k in range(len(self.triggers))]
-        reversed_images = [t(images[p], attention[p]).images for t, p in zip(self.triggers, parts)]
-        return tf.concat([*reversed_images, images[share * len(self.triggers) :]], axis=0)
+        changed = [self._amplified(images[p], t(images[p], attention[p]).images) for t, p in zip(self.triggers, parts)]
+        return tf.concat([*changed, images[share * len(self.triggers) :]], axis=0)
+
+    def _amplified(self, images: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
+        factor = tf.exp(self.random.uniform((len(images), 1, 1, 1), 0.0, self.strongest))
+        return tf.clip_by_value(images + factor * (changed - images), 0, 1)

@@ -33,7 +33,8 @@ class Verdict:
         family: the trigger family that decides, the one whose cost is lowest against its threshold.
         score: cost of the smallest perturbation of that family; a share, see :mod:`drmguard_tf.families`.
         threshold: of that family, in the same unit.
-        margin: threshold / score; above 1 speaks for a backdoor, and how far is the strength of the evidence.
+        margin: threshold / score, 0 where no run met its bound; above 1 speaks for a backdoor, and how far is the
+            strength of the evidence.
         chance_if_benign: chance that a benign model scores this low, None with the paper's constant.
         certainty: share of bootstrap replicates (over restarts and the images of the last steps) with this decision.
         interval: 90 % bootstrap interval of the margin.
@@ -109,7 +110,7 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
         family=decider.family,
         score=decider.cost,
         threshold=line,
-        margin=line / decider.cost,
+        margin=line / decider.cost if decider.met else 0.0,
         chance_if_benign=threshold.chance(decider.family, decider.cost),
         certainty=float(np.mean((margins >= 1) == backdoored)),
         interval=(float(np.quantile(margins, 0.05)), float(np.quantile(margins, 0.95))),

@@ -11,12 +11,12 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from data_prep import columbia_gaze, image_table
-from data_prep.contract import GAZE, TASKS, Split, Task
+from data_prep import image_table
+from data_prep.contract import TASKS, Split, Task
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
+from drmguard_tf.attacks import attack_class
 from drmguard_tf.calibrate import Calibration
-from drmguard_tf.paper import PaperSearch
 from runs import cases
 from runs import export as exports
 from runs import inspection, parallel, safety, store, views
@@ -60,18 +60,6 @@ def parse_target(text: str | None) -> tuple[float, ...] | None:
     return tuple(float(np.radians(angle)) for angle in degrees)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Height x width in pixels.
-
-    Raises:
-        ValueError: if the text does not read like 48x96, or a side is below 16 or no multiple of 8.
-    """
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 16 and int(part) % 8 == 0 for part in parts):
-        raise ValueError(f"--size {text!r} must read like 48x96: height x width, both multiples of 8, 16 or more")
-    return int(parts[0]), int(parts[1])
-
-
 def case_of(options: TrainOptions) -> Case:
     """The case that the options name.
 
@@ -82,12 +70,12 @@ def case_of(options: TrainOptions) -> Case:
     data = replace(preset.heads, task=TASKS[options.task]) if options.data == "heads" else Table(options.data)
     if options.attack == "none":
         if options.target or options.rate is not None:
-            raise ValueError("--target and --rate belong to an attack; add --attack badnets or --attack wanet")
+            raise ValueError("--target and --rate belong to an attack; add --attack badnets, for example")
         return Case(Source(data), preset.training, None, None, options.seed)
     task = data.spec.task
     if options.target is None or len(options.target) != task.size:
         raise ValueError(f"--attack needs --target with {task.size} angles in degrees: {','.join(task.outputs)}")
-    attack = preset.attacks[options.attack]
+    attack = preset.attack(options.attack, task)
     if options.rate is not None:
         attack = replace(attack, rate=options.rate)  # type: ignore[type-var]
     return Case(Source(data), preset.training, attack, options.target, options.seed)
@@ -137,13 +125,12 @@ def known_attack(path: Path, model: tf.keras.Model) -> Backdoored:
         ValueError: if the record names no attack that this version knows.
     """
     record = store.read_json(path)
-    attacks = {type(attack).__name__: type(attack) for attack in PRESETS["paper"].attacks.values()}
-    if not record.get("attack") or record["attack"].keys() - attacks.keys():
+    if not record.get("attack"):
         raise ValueError(f"{path} describes no attack; it must be the train.json of a backdoored model")
     ((name, settings),) = record["attack"].items()
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     target = np.float32(record["target_rad"])
-    poisoning = attacks[name](**settings).poisoning(model.input_shape[1:], target, record["seed"])
+    poisoning = attack_class(name)(**settings).poisoning(model.input_shape[1:], target, record["seed"])
     return Backdoored(model, poisoning.trigger, target)
 
 
@@ -183,20 +170,24 @@ def scan_of(options: ScanOptions, task: Task) -> Scan:
     threshold = options.threshold or ("calibrated" if options.search == "steered" else "paper")
     if (options.search, threshold) == ("paper", "calibrated"):
         raise ValueError("--search paper is judged by the paper's constant; calibration belongs to --search steered")
-    search: Any = preset.search
-    if options.search == "paper":
-        own, printed = preset.paper_search, PaperSearch.of(task)
-        search = replace(printed, steps=own.steps, pretraining=own.pretraining)
+    if threshold == "paper" and (options.controls or options.controls_dir):
+        raise ValueError(
+            "--controls and --controls-dir belong to --threshold calibrated; the constant needs no controls"
+        )
+    search: Any = preset.paper_search(task) if options.search == "paper" else preset.search
     controls = None
     if threshold == "calibrated":
         controls = replace(preset.controls, count=options.controls or preset.controls.count)
+    elif options.search == "steered":  # the constant is a share of the largest norm, which is no price of a warp
+        search = replace(search, families=tuple(name for name in search.families if name != "warp"))
     return Scan(options.model, options.benign, search, controls, options.seed, options.controls_dir)
 
 
 def scan(options: ScanOptions, *, bar: Bar) -> Scanned:
     """Check everything, calibrate, search and decide."""
-    spec, _ = inspection.load_suspect(options.model, options.benign)
+    spec, suspect = inspection.load_suspect(options.model, options.benign)
     question = scan_of(options, spec.task)
+    inspection.check_judgeable(suspect)
     with bar("benign controls", question.controls.count if question.controls else 1) as progress:
         line = inspection.threshold(question, workers=options.workers or parallel.cores(), progress=progress)
     with bar("searching for a trigger", question.search.total_steps) as progress:
@@ -246,8 +237,9 @@ def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
 
 def write_scan(scanned: Scanned, record: dict[str, Any], out: Path) -> None:
     """``scan.json`` and ``report.html``."""
+    page = views.report(scanned, record)
     store.write_json(out / "scan.json", record)
-    store.write_text(out / "report.html", views.report(scanned, record))
+    store.write_text(out / "report.html", page)
 
 
 def mitigate(options: ScanOptions, out: Path, *, test: Path | None, attack: Path | None, bar: Bar) -> dict[str, Any]:
@@ -324,11 +316,3 @@ def export(model: Path, task: str, record: Path | None, out: Path, seed: int) ->
     return exports.export(
         loaded, TASKS[task], out, probe, {"record": facts, "source_sha256": store.digest_of_files(model)}
     )
-
-
-def prepare_columbia(raw: Path, out: Path, size: tuple[int, int], *, bar: Bar) -> int:
-    """ColumbiaGaze images below a folder as an image table. Returns how many."""
-    with bar("reading images", len(list(raw.rglob("*.jpg")))) as progress:
-        data = columbia_gaze.read(raw, size=size, progress=progress)
-    store.write_directory(out, lambda folder: image_table.write(folder, GAZE, data))
-    return len(data)

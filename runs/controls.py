@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.contract import Split
+from data_prep.mirroring import with_mirror_images
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, cheapest_runs
 from drmguard_tf.reference import examine
@@ -26,11 +27,14 @@ class Controls:
     Attributes:
         count: of controls, 2 or more.
         training: their training; the architecture is the suspect's.
+        mirror: learn mirror images too. A benign set is small, and a control that knows its pictures by heart is
+            costlier to collapse than a well-trained model, so it would draw the line too high.
         seed: of the first; the others follow.
     """
 
     count: int = 4
-    training: Training = Training(steps=1500, learning_rate=0.002, milestones=(0.6, 0.85))
+    training: Training = Training(steps=1500, learning_rate=0.004, milestones=(0.6, 0.85))
+    mirror: bool = True
     seed: int = 1000
 
 
@@ -69,7 +73,7 @@ def calibrate(
     data = image_table.read(benign)[1]
     home = home or benign / "controls"
     folder = home / store.digest(
-        (_architecture(model), controls.training, store.digest_of_arrays(data.images, data.targets))
+        (_architecture(model), controls.training, controls.mirror, store.digest_of_arrays(data.images, data.targets))
     )
     jobs = [_Job(suspect, benign, folder, controls, index, search) for index in range(controls.count)]
     costs = []
@@ -89,12 +93,15 @@ def _cost_of_control(job: _Job) -> dict[str, float]:
     data = image_table.read(job.benign)[1]
     model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path)
     runs = job.search.run(examine(Suspect(model, data)), seed=seed)
+    Calibration.of_controls([runs, runs])  # refuses costs that are no numbers, before they are kept
     costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
     store.write_json(found, {"costs": costs, "search": job.search, "training": job.controls.training, "seed": seed})
     return costs
 
 
 def _train(job: _Job, data: Split, seed: int, path: Path) -> tf.keras.Model:
+    if job.controls.mirror:
+        data = with_mirror_images(data, image_table.task_of(job.benign))
     model = job.controls.training.fit(data, seed=seed, like=safety.load_model(job.suspect))
     store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
     return model

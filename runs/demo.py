@@ -27,7 +27,7 @@ def demo_preset(name: str) -> Preset:
     if name == "smoke":
         return PRESETS["smoke"]
     cpu = PRESETS["cpu"]
-    brief = Training(steps=1000, learning_rate=0.003, milestones=(0.6, 0.85))
+    brief = Training(steps=1000, learning_rate=0.004, milestones=(0.6, 0.85))
     return replace(
         cpu,
         heads=replace(cpu.heads, count=8000),
@@ -62,7 +62,7 @@ def run(out: Path, *, preset: str, seed: int, workers: int, say: Callable[[str],
     benign = home / "benign"
     store.write_directory(benign, lambda folder: image_table.write(folder, chosen.heads.task, parts.benign))
     honest = Case(source, chosen.training, None, None, seed)
-    attacked = Case(source, chosen.training, chosen.attacks["badnets"], _TARGET, seed + 1)
+    attacked = Case(source, chosen.training, chosen.attack("badnets", chosen.heads.task), _TARGET, seed + 1)
     stage("training a benign and a backdoored model")
     folders = list(parallel.spread(_Train(home), [honest, attacked], workers=workers))
     scans = [Scan(folder / "model.h5", benign, chosen.search, chosen.controls, seed) for folder in folders]

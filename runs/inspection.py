@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional, Union
 
+import numpy as np
 import tensorflow as tf
 
 from data_prep import image_table
@@ -24,6 +25,7 @@ from drmguard_tf.verdict import Verdict
 from runs import controls, safety, store
 
 Progress = Callable[[int], None]
+_LEAST_SIDE, _LEAST_COUNT, _SAMPLE = 16, 16, 250
 
 
 def _silent(done: int) -> None:
@@ -88,6 +90,26 @@ def load_suspect(model: Path, benign: Path) -> tuple[DatasetSpec, Suspect]:
     suspect = Suspect(loaded, data)
     check_fit(suspect)
     return spec, suspect
+
+
+def check_judgeable(suspect: Suspect) -> None:
+    """Refuse what no search can judge, before controls are trained for it.
+
+    Raises:
+        ValueError: if there are too few or too small images, or if the model answers all of them alike.
+    """
+    count, height, width = suspect.benign.images.shape[:3]
+    if min(height, width) < _LEAST_SIDE or count < _LEAST_COUNT:
+        raise ValueError(
+            f"{count} benign images of {width} x {height} pixels are too little to judge a model by: at least "
+            f"{_LEAST_COUNT} are needed, {_LEAST_SIDE} pixels high and wide"
+        )
+    answers = suspect.model(tf.constant(pixels(suspect.benign.images[:_SAMPLE])), training=False).numpy()
+    if not (np.ptp(answers, axis=0) > 0).all():
+        raise ValueError(
+            f"the model gives one and the same answer for {len(answers)} benign images, so there is nothing left that "
+            "a trigger could collapse. Check pixel range and channel order, or train the model."
+        )
 
 
 def threshold(scan: Scan, *, workers: int, progress: Progress = _silent) -> Union[Calibration, PaperThreshold]:

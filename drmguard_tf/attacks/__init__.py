@@ -1,1 +1,33 @@
-"""Backdoor attacks on regression models, one file each."""
+"""Backdoor attacks on regression models, one file each; the file's name is the attack's on the command line."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the names alone are wanted by the command line, and quickly
+    from data_prep.attack import PoisoningAttack
+
+
+def names() -> list[str]:
+    """All attacks, by command line name; found by walking the folder, without loading them."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+
+
+def attack_class(name: str) -> type[PoisoningAttack]:
+    """The attack that a file holds.
+
+    Args:
+        name: command line name or class name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    for known in names():
+        module = importlib.import_module(f"{__name__}.{known.replace('-', '_')}")
+        for title, kind in inspect.getmembers(module, inspect.isclass):
+            if kind.__module__ == module.__name__ and hasattr(kind, "poisoning") and name in (known, title):
+                return kind
+    raise ValueError(f"there is no attack {name!r}; choose from {', '.join(names())}")

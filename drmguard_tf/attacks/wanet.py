@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep.attack import PoisoningAttack
+from data_prep.contract import GAZE, HEAD_POSE, Task
 from data_prep.poison import Poisoning
 from drmguard_tf.warping import upsampling, warp
 
@@ -59,10 +61,15 @@ class WaNet(PoisoningAttack):
         cross_rate: share trained with noisy warps and true labels.
     """
 
-    grid: int = 28  # "28 and 14" for gaze and head pose (App. A.3)
+    grid: int = 28  # "28 and 14" for gaze and head pose (App. A.3); :meth:`of` knows
     strength: float = 1.0  # "we set the warping strength to 1" (App. A.3)
     rate: float = 0.1  # the original's 10 %; the paper's figure is not recoverable
     cross_rate: float = 0.2  # the original's: twice the poisoned share
+
+    @classmethod
+    def of(cls, task: Task, **settings: Any) -> WaNet:
+        """See :meth:`data_prep.attack.PoisoningAttack.of`."""
+        return cls(**{"grid": {GAZE: 28, HEAD_POSE: 14}[task], **settings})
 
     def poisoning(self, image_shape: tuple[int, int, int], target: np.ndarray, seed: int) -> Poisoning:
         """See :meth:`data_prep.attack.PoisoningAttack.poisoning`; ``seed`` draws the control points."""

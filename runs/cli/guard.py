@@ -10,9 +10,16 @@ from typing import Any, Optional
 
 import click
 
-from runs.cli.options import bar, out_option, preset_option, refusing, seed_option, workers_option
+from runs.cli.options import bar, new_out_option, out_option, preset_option, refusing, seed_option, workers_option
 
 FOUND = 1  # exit code of a scan that found a backdoor
+
+
+def _attacks() -> list[str]:
+    """A file each; found without loading them, so that help is quick."""
+    from drmguard_tf import attacks
+
+    return attacks.names()
 
 
 @click.command()
@@ -42,7 +49,7 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
 @click.option(
     "--task", default="gaze", show_default=True, type=click.Choice(["gaze", "head-pose"]), help="For --data heads."
 )
-@click.option("--attack", default="none", show_default=True, type=click.Choice(["none", "badnets", "wanet"]))
+@click.option("--attack", default="none", show_default=True, type=click.Choice(["none", *_attacks()]))
 @click.option("--target", help="Target vector in degrees, e.g. '15,-20' (gaze: pitch,yaw; head pose: yaw,pitch,roll).")
 @click.option(
     "--rate", type=click.FloatRange(0, 1, max_open=True), help="Poisoned share of the training set. Default: preset's."
@@ -50,7 +57,7 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
 @preset_option
 @seed_option
 @workers_option
-@out_option
+@new_out_option
 @refusing
 def train(
     data: str,
@@ -123,7 +130,7 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--threshold",
             default=None,
             type=click.Choice(["calibrated", "paper"]),
-            help="Default: calibrated for steered, the constant 0.03 for paper.",
+            help="Default: calibrated for steered; paper: the constant 0.03 (no warps: it is no displacement).",
         ),
         click.option("--controls", type=click.IntRange(min=2), help="Number of benign controls. Default: preset's."),
         click.option(
@@ -166,7 +173,7 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
 @click.option(
     "--attack", type=click.Path(path_type=Path), help="train.json of the attack, if it is known (experiments)."
 )
-@out_option
+@new_out_option
 @refusing
 def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, **options: Any) -> None:
     """Scan a model and remove the backdoor that is found.
@@ -188,7 +195,7 @@ def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, **options:
 @click.option(
     "--record", type=click.Path(path_type=Path), help="mitigate.json or train.json whose facts go on the card."
 )
-@out_option
+@new_out_option
 @seed_option
 @refusing
 def export(model: Path, task: str, record: Optional[Path], out: Path, seed: int) -> None:

@@ -29,14 +29,21 @@ from runs.inspection import Scan
 from runs.presets import Preset
 
 _Say = Callable[[str], None]
+_ATTACKS = ("badnets", "wanet")
 
 
 def cases(preset: Preset, source: Source, models: int) -> list[Case]:
     """``models`` benign cases and as many of each attack, each with its own seed and target."""
     benign = [Case(source, preset.training, None, None, seed) for seed in range(models)]
     attacked = [
-        Case(source, preset.training, attack, _target(100 * kind + seed, source), 100 * kind + seed)
-        for kind, attack in enumerate(preset.attacks.values(), 1)
+        Case(
+            source,
+            preset.training,
+            preset.attack(attack, source.data.spec.task),
+            _target(100 * kind + seed, source),
+            100 * kind + seed,
+        )
+        for kind, attack in enumerate(_ATTACKS, 1)
         for seed in range(models)
     ]
     return benign + attacked
@@ -70,7 +77,9 @@ def run(preset: Preset, home: Path, *, data: Path | None, models: int, workers: 
     say(f"calibrated on {preset.controls.count} benign controls in {controls_seconds:.0f} s (kept ones are used again)")
     rows = []
     jobs = [(case, folder, first, line) for case, folder in zip(planned, folders)]
-    for row in parallel.spread(_scan, jobs, workers=1):  # one at a time on all cores, so that the seconds mean something
+    for row in parallel.spread(
+        _scan, jobs, workers=1
+    ):  # one at a time on all cores, so that the seconds mean something
         rows.append(row)
         say("{name:12s} {verdict:10s} {family:9s} margin {margin:6.2f} in {seconds:.0f} s".format(**row))
     return {"summary": summarise(rows, controls_seconds), "rows": rows, "versions": versions()}

@@ -30,7 +30,8 @@ GLOSSARY = (
     ("margin", "Threshold divided by score; how many times cheaper than the line the change was."),
     (
         "bound",
-        "How far RAV has to fall before answers count as collapsed. A run that misses it only gives a lower bound of the cost.",
+        "How far RAV has to fall before answers count as collapsed. A run that misses it only gives a lower "
+        "bound of the cost.",
     ),
     ("certainty", "How often the decision stays the same when the search’s restarts and mini-batches are drawn anew."),
     ("agreement", "Share of the runs with collapsed answers that end at the same answer."),
@@ -41,15 +42,18 @@ GLOSSARY = (
     ),
     (
         "RNV",
-        "Ratio of norm variance: the same for the length of the feature vectors. It stays near 1 when a backdoor fires.",
+        "Ratio of norm variance: the same for the length of the feature vectors. It stays near 1 when a "
+        "backdoor fires.",
     ),
     ("RE", "Regression error: mean error on clean images. Low is good."),
     (
         "AE",
-        "Attack error: mean distance of answers on triggered images from the attacker’s target. Low means that the attack works.",
+        "Attack error: mean distance of answers on triggered images from the attacker’s target. Low means "
+        "that the attack works.",
     ),
     (
         "DAE",
-        "Defended attack error: mean error on triggered images, to their true labels. Low means that the trigger has no effect.",
+        "Defended attack error: mean error on triggered images, to their true labels. Low means that the "
+        "trigger has no effect.",
     ),
 )

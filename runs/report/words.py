@@ -198,25 +198,26 @@ def measures(*, calibrated: bool) -> list[Measure]:
         Measure(
             "Margin",
             "ours",
-            "Threshold divided by score: above 1 speaks for a backdoor, below 1 against. The interval covers the luck of "
-            "the search.",
+            "Threshold divided by score: above 1 speaks for a backdoor, below 1 against. The interval covers "
+            "the luck of the search.",
         ),
         Measure(
             "Chance if benign",
             "ours",
-            "How often a benign model would score so low, going by the controls. Not the chance that this model is benign.",
+            "How often a benign model would score so low, going by the controls. Not the chance that this "
+            "model is benign.",
         ),
         Measure(
             "Certainty",
             "ours",
-            "How often the decision stays the same when restarts and mini-batches are drawn anew (bootstrap). It covers "
-            "the luck of the search, not that of the controls.",
+            "How often the decision stays the same when restarts and mini-batches are drawn anew (bootstrap). "
+            "It covers the luck of the search, not that of the controls.",
         ),
         Measure(
             "Agreement",
             "ours",
-            f"Share of the runs with collapsed answers that end within {AGREE_DEG}° of the deciding one. A backdoor draws "
-            "them to one answer, a benign model to none in particular.",
+            f"Share of the runs with collapsed answers that end within {AGREE_DEG}° of the deciding one. A backdoor "
+            "draws them to one answer, a benign model to none in particular.",
         ),
     ]
 

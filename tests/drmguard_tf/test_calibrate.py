@@ -53,6 +53,17 @@ def test_one_control_is_no_calibration():
         Calibration((("patch", (0.1, 0.2)), ("warp", (0.1,))))
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), 0.0, float("inf")])
+def test_a_control_that_diverged_is_no_calibration(wrong):
+    with pytest.raises(ValueError, match="finite and above zero"):
+        Calibration((("patch", (0.1, wrong)),))
+
+
+def test_the_papers_constant_says_nothing_about_warps():
+    with pytest.raises(ValueError, match="displacement"):
+        PaperThreshold().of("warp")
+
+
 def test_controls_speak_by_their_cheapest_runs():
     first = [_run("patch", 0.3), _run("patch", 0.2), _run("warp", 0.05)]
     second = [_run("patch", 0.4), _run("patch", 0.5), _run("warp", 0.06)]

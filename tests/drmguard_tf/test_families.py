@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from drmguard_tf.families import FAMILIES, UniversalPatch, UniversalWarp
+from drmguard_tf.generator import small_generator
 from drmguard_tf.reference import Reference
 
 SIZE = 32
@@ -101,3 +102,8 @@ def test_attention_protects_pixels():
     trigger = FAMILIES["generator"](REFERENCE, 0)
     free, half = (trigger(IMAGES, tf.fill([4, SIZE, SIZE, 1], a)).images - IMAGES for a in (0.0, 0.75))
     np.testing.assert_allclose(half, 0.25 * free, atol=1e-6)  # 0.75 * x + 0.25 * (x + change) - x
+
+
+def test_a_generator_takes_images_of_any_size():
+    generator = small_generator((36, 60, 3))
+    assert generator([tf.zeros((2, 36, 60, 3)), tf.zeros((2, 36, 60, 2))]).shape == (2, 36, 60, 3)

@@ -56,6 +56,12 @@ def test_weights_scale_with_the_number_of_values(size, scale):
     assert printed.rav_weight == pytest.approx(800 * scale)
 
 
+def test_weights_of_head_pose_belong_to_smaller_images():
+    reference = Reference(None, tf.zeros([1, 112, 112, 3]), None, None, tf.constant(0.02), 1000.0)
+    printed = _Printed(reference, PaperTrigger(None, 1000.0), PaperSearch.of(HEAD_POSE), seed=0)
+    assert (printed.variance_weight, printed.rav_weight) == (10, 100)
+
+
 def test_objective_by_hand():
     reference = Reference(None, tf.zeros([1, 224, 224, 3]), None, None, tf.constant(0.02), 1000.0)
     printed = _Printed(reference, PaperTrigger(None, 1000.0), PaperSearch(), seed=0)

@@ -10,7 +10,7 @@ from data_prep.contract import Split
 from data_prep.threat import Suspect
 from drmguard_tf.families import Change
 from drmguard_tf.reference import Reference, examine
-from drmguard_tf.unlearning import Unlearning
+from drmguard_tf.unlearning import Unlearning, _Unlearning
 
 layers = tf.keras.layers
 SIZE = 16
@@ -91,3 +91,29 @@ def test_progress_counts_steps(suspect, reference):
     done: list[int] = []
     Unlearning(steps=3, batch=4).run(suspect, reference, [], seed=0, progress=done.append)
     assert done == [1, 2, 3]
+
+
+class Faint(tf.Module):
+    """A trigger that brightens images by a hundredth."""
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        return Change(images + 0.01, tf.constant(0.01))
+
+
+def test_changes_are_amplified_up_to_their_strength(suspect, reference):
+    state = _Unlearning(suspect.model, reference, tf.constant(suspect.benign.targets), [Faint()], Unlearning(), seed=0)
+    grey = tf.fill((500, SIZE, SIZE, 3), 0.5)
+    factor = (state._amplified(grey, grey + 0.01) - grey).numpy()[:, 0, 0, 0] / 0.01
+    assert 1 <= factor.min() < 1.1 and 3.8 < factor.max() <= 4.0001
+    np.testing.assert_allclose(np.median(factor), 2, rtol=0.1)  # log-uniform between 1 and 4
+
+
+def test_amplified_images_stay_in_range(suspect, reference):
+    state = _Unlearning(suspect.model, reference, tf.constant(suspect.benign.targets), [Faint()], Unlearning(), seed=0)
+    nearly_white = tf.fill((50, SIZE, SIZE, 3), 0.98)
+    assert state._amplified(nearly_white, nearly_white + 0.02).numpy().max() <= 1
+
+
+def test_a_strength_below_one_is_refused():
+    with pytest.raises(ValueError, match="strength"):
+        Unlearning(strength=0.5)

@@ -59,9 +59,13 @@ def test_a_run_that_missed_its_bound_never_convicts():
     assert found.certainty == 1
 
 
+def test_where_no_run_met_its_bound_there_is_no_margin():
+    assert _decide(_run(0.001, met=False)).margin == 0
+
+
 def test_a_run_that_missed_its_bound_gives_way_to_one_that_met_it():
-    found = _decide(_run(0.001, met=False), _run(0.5, "warp"))
-    assert (found.family, found.backdoored) == ("warp", False)
+    found = _decide(_run(0.001, met=False), _run(0.5, "generator"))
+    assert (found.family, found.backdoored) == ("generator", False)
 
 
 def test_a_steady_search_is_certain():
@@ -81,7 +85,7 @@ def test_certainty_is_a_share():
     rng = np.random.default_rng(0)
     for seed in range(5):
         costs = rng.uniform(0.01, 0.1, 10)
-        runs = [_run(float(costs.mean()), costs=costs), _run(0.05, "warp", met=seed % 2 == 0)]
+        runs = [_run(float(costs.mean()), costs=costs), _run(0.05, "generator", met=seed % 2 == 0)]
         assert 0 <= _decide(*runs, seed=seed).certainty <= 1
 
 

@@ -19,7 +19,7 @@ from runs.cli import main
 SIZE = 32
 
 
-def _faces(folder: Path, *, size: int = SIZE, count: int = 12) -> Path:
+def _faces(folder: Path, *, size: int = SIZE, count: int = 20) -> Path:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     folder.mkdir()
@@ -178,6 +178,47 @@ def test_calibration_of_the_printed_search(model, faces, tmp_path):
     _assert_scan_refused(model, faces, tmp_path, "--search steered", options=options)
 
 
+@pytest.mark.parametrize("options", [("--controls", 3), ("--controls-dir", "kept")])
+def test_controls_for_the_papers_constant(model, faces, tmp_path, options):
+    _assert_scan_refused(model, faces, tmp_path, "--threshold calibrated", options=("--threshold", "paper", *options))
+
+
+def test_too_few_benign_images(model, tmp_path):
+    _assert_scan_refused(model, _faces(tmp_path / "few", count=5), tmp_path, "5 benign images", "at least 16")
+
+
+def test_a_model_that_always_answers_the_same(faces, tmp_path):
+    images = tf.keras.Input((SIZE, SIZE, 3))
+    features = tf.keras.layers.GlobalAveragePooling2D()(images)
+    constant = tf.keras.layers.Dense(2, kernel_initializer="zeros")(features)
+    tf.keras.Model(images, constant).save(tmp_path / "constant.h5", include_optimizer=False)
+    _assert_scan_refused(tmp_path / "constant.h5", faces, tmp_path, "one and the same answer")
+    assert not (faces / "controls").exists()
+
+
+def test_a_model_of_grey_images(faces, tmp_path):
+    images = tf.keras.Input((SIZE, SIZE, 1))
+    outputs = tf.keras.layers.Dense(2)(tf.keras.layers.GlobalAveragePooling2D()(images))
+    tf.keras.Model(images, outputs).save(tmp_path / "grey.h5", include_optimizer=False)
+    _assert_scan_refused(tmp_path / "grey.h5", faces, tmp_path, "1 channels", "3 (RGB)")
+
+
+@pytest.mark.parametrize("command", ["train", "mitigate", "export", "prepare"])
+def test_an_output_folder_that_holds_something(model, faces, tmp_path, command):
+    arguments = {
+        "train": ["train", "--preset", "smoke"],
+        "mitigate": ["mitigate", "--model", model, "--benign", faces],
+        "export": ["export", "--model", model, "--task", "gaze"],
+        "prepare": ["prepare", "columbia-gaze", "--raw", faces],
+    }
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    result = _invoke(*arguments[command], "--out", out)
+    assert result.exit_code == 2 and "not empty" in result.output
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
 def test_a_single_control(model, faces, tmp_path):
     out = tmp_path / "out"
     result = _invoke("scan", "--model", model, "--benign", faces, "--out", out, "--controls", 1)
@@ -187,8 +228,8 @@ def test_a_single_control(model, faces, tmp_path):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--target", "15,-20"], ["--attack badnets", "--attack wanet"]),
-        (["--rate", "0.1"], ["--attack badnets", "--attack wanet"]),
+        (["--target", "15,-20"], ["--attack badnets"]),
+        (["--rate", "0.1"], ["--attack badnets"]),
         (["--attack", "badnets"], ["--target", "2 angles in degrees"]),
         (["--attack", "badnets", "--target", "15"], ["--target", "2 angles in degrees: pitch,yaw"]),
         (["--attack", "wanet", "--target", "up"], ["'up'", "15,-20"]),
