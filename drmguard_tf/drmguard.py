@@ -8,6 +8,7 @@ from typing import Union
 
 import tensorflow as tf
 
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.paper import PaperSearch
@@ -39,6 +40,7 @@ class DRMGuard:
         seed: int,
         generator: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> Verdict:
         """Search for a trigger and decide.
 
@@ -48,12 +50,13 @@ class DRMGuard:
             generator: for the printed search, a generator that :meth:`PaperSearch.pretrain` made from the same benign
                 images; pre-trained here when None.
             progress: called with the number of search steps done, of ``search.total_steps``.
+            journals: gives each run, by its name, the journal where it goes on after an interruption.
 
         Raises:
             ValueError: if the model cannot be judged, see :func:`drmguard_tf.reference.examine`.
         """
         extra = {"generator": generator} if isinstance(self.search, PaperSearch) else {}
-        runs = self.search.run(examine(suspect), seed=seed, progress=progress, **extra)
+        runs = self.search.run(examine(suspect), seed=seed, progress=progress, journals=journals, **extra)
         return decide(runs, self.threshold, seed=seed)
 
     def mitigate(

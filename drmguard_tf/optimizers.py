@@ -5,6 +5,18 @@ Keras replaced its optimizers in TF 2.11; the classic ones live on as ``legacy``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-Adam = getattr(tf.keras.optimizers, "legacy", tf.keras.optimizers).Adam
+
+class Adam(getattr(tf.keras.optimizers, "legacy", tf.keras.optimizers).Adam):
+    """Adam (Kingma & Ba 2015) as Keras 2.9 has it."""
+
+    def prepare(self, variables: Sequence[tf.Variable]) -> None:
+        """Make the moments of all variables now.
+
+        Keras waits for the first step; but what does not exist yet can neither be zeroed for a restart nor restored
+        from a checkpoint at once.
+        """
+        self._create_all_weights(variables)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import GAZE, HEAD_POSE, Task
+from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf import losses
 from drmguard_tf.families import Change
 from drmguard_tf.generator import paper_generator
@@ -75,6 +76,7 @@ class PaperSearch:
         seed: int,
         generator: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> list[Run]:
         """One run from the identity.
 
@@ -83,13 +85,15 @@ class PaperSearch:
             seed: of the run.
             generator: a pre-trained G, which is left as it is; pre-trained here when None.
             progress: called with the number of search steps done.
+            journals: gives the run its journal, as for the steered search.
         """
         if generator is None:
             generator = self.pretrain(reference.images, seed=seed)
         fresh = tf.keras.models.clone_model(generator)
         fresh.set_weights(generator.get_weights())
         trigger = PaperTrigger(fresh, reference.largest_norm)
-        return [_Printed(reference, trigger, self, seed).run(self.steps, float("inf"), trigger, seed, progress)]
+        printed = _Printed(reference, trigger, self, seed)
+        return [printed.run(self.steps, float("inf"), trigger, seed, progress, journals(f"paper-{seed}"))]
 
 
 class PaperTrigger(tf.Module):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf import losses
 from drmguard_tf.families import Change
 from drmguard_tf.optimizers import Adam
@@ -70,6 +71,7 @@ class Reversal(tf.Module):
         super().__init__()
         self.reference, self.trigger, self.batch = reference, trigger, batch
         self.optimizer = Adam(learning_rate)
+        self.optimizer.prepare(trigger.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
 
     def objective(self, terms: Terms) -> tf.Tensor:
@@ -104,7 +106,19 @@ class Reversal(tf.Module):
             slot.assign(tf.zeros_like(slot))
         self.random.reset_from_seed(seed)
 
-    def run(self, steps: int, bound: float, start: ReversedTrigger, seed: int, progress: Callable[[int], None]) -> Run:
+    def state(self) -> dict[str, Any]:
+        """All that changes from step to step, by name."""
+        return {"trigger": self.trigger, "optimizer": self.optimizer, "random": self.random}
+
+    def run(
+        self,
+        steps: int,
+        bound: float,
+        start: ReversedTrigger,
+        seed: int,
+        progress: Callable[[int], None],
+        journal: Journal = NO_JOURNAL,
+    ) -> Run:
         """All steps of one run.
 
         Args:
@@ -113,12 +127,15 @@ class Reversal(tf.Module):
             start: a trigger of the same family; holds what was found afterwards.
             seed: of the mini-batches.
             progress: called with the number of steps done.
+            journal: where an interrupted run goes on.
         """
         self.restart(start, seed)
         history = np.empty((steps, 3 + self.reference.sub.kernel.shape[1]), np.float32)
-        for step in range(steps):
+        for step in range(journal.resume(self.state(), history), steps):
             history[step] = self.step().numpy()
             progress(step + 1)
+            journal.note(step + 1, dict(zip(("cost", "rav", "spread"), history[step])))
+        journal.complete(steps)
         for found, mine in zip(start.variables, self.trigger.variables):
             found.assign(mine)
         last = settled(history).mean(axis=0)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
+from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.families import FAMILIES
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, ReversedTrigger, Run, Terms
@@ -54,13 +56,21 @@ class SteeredSearch:
         """Steps over all runs."""
         return len(self.families) * self.restarts * self.steps
 
-    def run(self, reference: Reference, *, seed: int, progress: Callable[[int], None] = lambda step: None) -> list[Run]:
+    def run(
+        self,
+        reference: Reference,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+    ) -> list[Run]:
         """Search all families with all restarts.
 
         Args:
             reference: constants of the suspect.
             seed: of all runs.
             progress: called with the number of steps done over all runs.
+            journals: gives each run, by family and seed, the journal where it goes on after an interruption.
 
         Returns:
             One run per family and restart.
@@ -71,8 +81,14 @@ class SteeredSearch:
             reversal = steered_reversal(reference, family, self, seed)
             for restart in range(seed, seed + self.restarts):
                 start, done = FAMILIES[family](reference, restart), len(runs) * self.steps
-                runs.append(reversal.run(self.steps, bound, start, restart, lambda step, at=done: progress(at + step)))
+                journal = journals(f"{family}-{restart}")
+                told = _after(done, progress)
+                runs.append(reversal.run(self.steps, bound, start, restart, told, journal))
         return runs
+
+
+def _after(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda step: progress(done + step)
 
 
 def steered_reversal(reference: Reference, family: str, options: SteeredSearch, seed: int) -> Reversal:
@@ -92,6 +108,9 @@ class _Steered(Reversal):
         super().restart(start, seed)
         self.weight.assign(self.options.start_weight)
         self.recent.assign(1.0)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "weight": self.weight, "recent": self.recent}
 
     def objective(self, terms: Terms) -> tf.Tensor:
         return terms.spread + terms.rav + self.weight * terms.cost

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import Split
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.poison import CLEAN, CROSS, POISONED, Poisoning
 from drmguard_tf.models import ARCHITECTURES
 from drmguard_tf.optimizers import Adam
@@ -46,6 +48,7 @@ class Training:
         poisoning: Poisoning | None = None,
         like: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
+        journal: Journal = NO_JOURNAL,
     ) -> tf.keras.Model:
         """Train a new model.
 
@@ -55,6 +58,7 @@ class Training:
             poisoning: what an attacker does to the set, None for a benign model.
             like: a model whose architecture is used, with fresh weights, instead of ``architecture``.
             progress: called with the number of steps done.
+            journal: where an interrupted training goes on.
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
@@ -68,9 +72,11 @@ class Training:
             model = ARCHITECTURES[self.architecture](train.images.shape[1:], train.targets.shape[1])
         fit = _Fit(model, self, poisoning, seed)
         roles = poisoning.roles(len(train), seed) if poisoning else np.full(len(train), CLEAN, np.int8)
-        for step, index in enumerate(batches(len(train), self.batch, self.steps, seed), 1):
-            fit.step(train.images[index], train.targets[index], roles[index])
+        done = journal.resume({"model": model, "optimizer": fit.optimizer, "random": fit.random})
+        for step, index in islice(enumerate(batches(len(train), self.batch, self.steps, seed), 1), done, None):
+            loss = fit.step(train.images[index], train.targets[index], roles[index])
             progress(step)
+            journal.note(step, {"loss": loss})
         return model
 
 
@@ -84,6 +90,7 @@ class _Fit(tf.Module):
         rates = [options.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
         schedule = tf.keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates) if boundaries else rates[0]
         self.optimizer = Adam(schedule)
+        self.optimizer.prepare(model.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
         self.poisoning = poisoning
 

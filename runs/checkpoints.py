@@ -1,0 +1,109 @@
+"""Journals on disk: the state of a running optimisation, so that a killed one goes on where it was.
+
+A checkpoint is a folder ``step-N`` that is written whole and names the hash of its content; the one before it is removed
+afterwards, so a kill at any moment leaves a good one. Curves go to TensorBoard's event files.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from runs import store
+
+_SEAL = "seal.json"
+_CURVE_EVERY = 10  # steps; reading a scalar waits for the step
+
+
+def _silent(text: str) -> None:
+    """Report nothing."""
+
+
+class DiskJournal:
+    """A :class:`data_prep.journal.Journal` for one optimisation.
+
+    Args:
+        folder: of its checkpoints; removed by :meth:`finish`.
+        seconds: between checkpoints, so what a kill can cost.
+        curves: folder for TensorBoard, None for none.
+        say: called with a line for people when a checkpoint is resumed or refused.
+    """
+
+    def __init__(
+        self, folder: Path, *, seconds: float, curves: Optional[Path] = None, say: Callable[[str], None] = _silent
+    ) -> None:
+        self.folder, self.seconds, self.say = folder, seconds, say
+        self.writer = None if curves is None else tf.summary.create_file_writer(str(curves))
+        self.checkpoint: Optional[tf.train.Checkpoint] = None
+        self.history: Optional[np.ndarray] = None
+        self.last = time.monotonic()
+
+    def resume(self, state: Mapping[str, Any], history: Optional[np.ndarray] = None) -> int:
+        """See :meth:`data_prep.journal.Journal.resume`; a damaged checkpoint is reported, removed and passed over."""
+        self.checkpoint, self.history, self.last = tf.train.Checkpoint(**state), history, time.monotonic()
+        for step, kept in self._kept():
+            if self._sound(kept):
+                self.checkpoint.read(str(kept / "content" / "state"))
+                if history is not None:
+                    history[:step] = np.load(kept / "content" / "history.npy")
+                self.say(f"going on at step {step}")
+                return step
+            self.say(f"{kept} is damaged and was removed")
+            shutil.rmtree(kept)
+        return 0
+
+    def note(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """See :meth:`data_prep.journal.Journal.note`; writes a checkpoint when it is time."""
+        if self.writer is not None and step % _CURVE_EVERY == 0:
+            with self.writer.as_default(step=step):
+                for name, value in scalars.items():
+                    tf.summary.scalar(name, value)
+        if time.monotonic() - self.last >= self.seconds:
+            self._write(step)
+            self.last = time.monotonic()
+
+    def complete(self, step: int) -> None:
+        """See :meth:`data_prep.journal.Journal.complete`."""
+        self._write(step)
+
+    def finish(self) -> None:
+        """The result is kept elsewhere: the checkpoints may go."""
+        if self.writer is not None:
+            self.writer.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, step: int) -> None:
+        if self.checkpoint is None:
+            raise RuntimeError("resume comes before the first note: it says what there is to keep")
+        checkpoint, history = self.checkpoint, self.history
+
+        def fill(folder: Path) -> None:
+            content = folder / "content"
+            content.mkdir()
+            checkpoint.write(str(content / "state"))
+            if history is not None:
+                np.save(content / "history.npy", history[:step])
+            store.write_json(folder / _SEAL, {"content": store.digest_of_files(content)})
+
+        older = [kept for _, kept in self._kept()]
+        store.write_directory(self.folder / f"step-{step}", fill)
+        for kept in older:
+            shutil.rmtree(kept, ignore_errors=True)
+
+    def _kept(self) -> list[tuple[int, Path]]:
+        """Checkpoints, the latest first."""
+        found = [(int(path.name[5:]), path) for path in self.folder.glob("step-*") if path.name[5:].isdigit()]
+        return sorted(found, reverse=True)
+
+    @staticmethod
+    def _sound(kept: Path) -> bool:
+        try:
+            return store.read_json(kept / _SEAL)["content"] == store.digest_of_files(kept / "content")
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
