@@ -15,6 +15,7 @@ import scipy.io
 from data_prep.normalisation import Camera
 
 LARGEST = 64 * 2**10  # bytes
+_UNREADABLE = (scipy.io.matlab.MatReadError, zlib.error)
 
 
 def read_camera(path: Path) -> Camera:
@@ -33,7 +34,7 @@ def read_camera(path: Path) -> Camera:
         found = scipy.io.loadmat(path, variable_names=["cameraMatrix", "distCoeffs"])
         matrix = np.asarray(found["cameraMatrix"], np.float64).reshape(3, 3)
         distortion = np.asarray(found["distCoeffs"], np.float64).reshape(5)
-    except (ValueError, KeyError, TypeError, NotImplementedError, OSError, EOFError, zlib.error) as error:
+    except (*_UNREADABLE, ValueError, KeyError, TypeError, NotImplementedError, OSError, EOFError) as error:
         raise ValueError(
             f"{path} holds no camera (cameraMatrix 3 x 3, distCoeffs 1 x 5): {error}. Unpack the original archive "
             "again."

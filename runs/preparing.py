@@ -62,11 +62,12 @@ class Preparation:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Work for one process: entries ``start`` and following, and where their images go."""
+    """Work for one process: entries ``start`` and following, and where their images go, a folder of that number."""
 
     data: RawData
     folder: Path
     home: Path
+    number: int
     start: int
     entries: tuple[Entry, ...]
     strict: bool
@@ -97,8 +98,10 @@ def prepare(asked: Preparation, *, bar: Bar) -> dict[str, Any]:
     _refuse_incomplete(asked, listing)
     home = _resume(asked, listing)
     jobs = [
-        _Chunk(asked.data, asked.folder, home, start, tuple(listing.entries[start : start + _CHUNK]), asked.strict)
-        for start in range(0, len(listing.entries), _CHUNK)
+        _Chunk(
+            asked.data, asked.folder, home, number, start, tuple(listing.entries[start : start + _CHUNK]), asked.strict
+        )
+        for number, start in enumerate(range(0, len(listing.entries), _CHUNK))
     ]
     workers = asked.workers or parallel.cores()
     rows, problems, done = [], [tuple(problem) for problem in listing.problems], 0
@@ -228,12 +231,12 @@ def _resume(asked: Preparation, listing: Listing) -> Path:
 
 def _work(chunk: _Chunk) -> dict[str, Any]:
     """The record of a chunk: rows of the table with sizes and checksums, and what was left out."""
-    path = chunk.home / "chunks" / f"{chunk.start:08d}.json"
+    path = chunk.home / "chunks" / f"{chunk.number:05d}.json"
     if path.is_file():
         record = store.read_json(path)
         if all(_vouched(chunk.home / "table" / row["image"], row["sha256"]) for row in record["rows"]):
             return record
-    folder = f"images/{chunk.start // _CHUNK:05d}"
+    folder = f"images/{chunk.number:05d}"
     (chunk.home / "table" / folder).mkdir(parents=True, exist_ok=True)
     rows, problems = [], []
     for index, entry in enumerate(chunk.entries, chunk.start):

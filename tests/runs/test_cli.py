@@ -71,16 +71,6 @@ def test_a_target_that_is_none_is_refused(wrong):
         commands.parse_target(wrong)
 
 
-def test_size_is_height_times_width():
-    assert commands.parse_size("48x96") == (48, 96)
-
-
-@pytest.mark.parametrize("wrong", ["48", "48x", "50x96", "8x96", "-48x96", "48x96x3", "48.0x96"])
-def test_a_size_that_is_none_is_refused(wrong):
-    with pytest.raises(ValueError, match="48x96: height x width"):
-        commands.parse_size(wrong)
-
-
 def _options(**changes: object) -> commands.ScanOptions:
     settings = dict(model="m.h5", benign="faces", search="steered", threshold=None, controls=None, controls_dir=None)
     return commands.ScanOptions(**{**settings, "preset": "paper", "seed": 0, "workers": None, **changes})
