@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Optional
 
 import click
 
@@ -27,3 +29,22 @@ def bench_search(steps: int, seed: int) -> None:
     from runs import bench as benches
 
     click.echo(json.dumps(benches.search(steps=steps, seed=seed), indent=2))
+
+
+@bench.command("prepare")
+@click.option("--frames", default=2000, show_default=True, type=click.IntRange(min=10), help="Frames to prepare.")
+@click.option(
+    "--frame",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A frame of 1280 x 720 to copy. Default: a drawn one.",
+)
+@refusing
+def bench_prepare(frames: int, frame: Optional[Path]) -> None:
+    """MPIIFaceGaze-like frames: two processes against one, and one against a plain OpenCV loop.
+
+    \b
+    Example:  drmguard bench prepare
+    """
+    from runs import bench_prepare as benches
+
+    click.echo(json.dumps(benches.run(frames=frames, frame=frame, bar=benches.silent), indent=2))
