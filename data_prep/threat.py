@@ -16,15 +16,15 @@ from data_prep.poison import Trigger
 
 @dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Suspect:
-    """All that a defender holds (DRMGuard, Sec. 3.1): a trained model and a small benign set with right labels.
+    """All that a defender holds: a trained model, and for DRMGuard (Sec. 3.1) a small benign set with right labels.
 
     Attributes:
         model: takes float32 images (B, H, W, C) in [0, 1]; a defence never changes its weights.
-        benign: the defender's own data.
+        benign: the defender's own data; None where there are none, which is enough for DHBE.
     """
 
     model: tf.keras.Model
-    benign: Split
+    benign: Split = None  # type: ignore[assignment]  # a defence that needs data refuses None before it starts
 
 
 @dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
@@ -34,7 +34,7 @@ class Backdoored:
     Attributes:
         model: the model that the attacker hands out.
         trigger: its trigger function.
-        target: float32 (K,), the target vector, radians.
+        target: float32 (K,), the target vector, radians; for a classifier the class, an integer array ().
     """
 
     model: tf.keras.Model

@@ -1,0 +1,264 @@
+"""DHBE: a clean student is distilled from a backdoored teacher, without any data (Alg. 1).
+
+Two games are played at once. A sample generator looks for images on which student and teacher differ, and the student
+follows the teacher there. A trigger generator looks for small patches that move the student's outputs, and the student
+learns to ignore them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from data_prep.threat import Suspect
+from dhbe_tf import logits, losses
+from dhbe_tf.domain import Domain, read
+from dhbe_tf.generators import sample_generator, trigger_generator
+from dhbe_tf.optimizers import SGD, Adam
+
+
+@dataclass(frozen=True)
+class DHBE:
+    """Options of the erasing; the defaults are those of the authors' public code where it and the paper disagree.
+
+    Attributes:
+        epochs, iterations: ``epochs * iterations`` iterations; the epochs only name the milestones.
+        student_steps: student updates an iteration; each generator has one.
+        batch: generated samples a step.
+        weight: of the trigger response in the student's loss (Eq. 8). 0 is adversarial distillation alone: then no
+            patched image is made at all.
+        trigger_size: side of the generated patches, pixels.
+        placement: "batch": all patches of a batch go to one random place, another for every batch. "sample": each goes
+            to a place of its own.
+        trigger_scale: what patches are multiplied by, so the largest change of a pixel.
+        smoothness: weight of :func:`dhbe_tf.losses.roughness` in the sample generator's loss.
+        batch_statistics: whether the student's batch norm uses the statistics of the batch and moves its own towards
+            them, in every step that it takes part in, as in the authors' code. If not, it keeps the teacher's: then
+            student and teacher are equal at the start, and far fewer iterations suffice.
+        latent: length of the noise.
+        sample_width, trigger_width: of the generators.
+        learning_rate, momentum, weight_decay: of the student's SGD.
+        generator_rate: of both generators' Adam.
+        milestones: shares of the iterations at which all three rates fall to a tenth.
+    """
+
+    epochs: int = 300  # "50 iterations x 300 epochs" (Sec. 5.1.3)
+    iterations: int = 50
+    student_steps: int = 5  # "we set k = 5" (Sec. 4.4) and the code; Sec. 5.1.3 has three
+    batch: int = 256  # the code; Sec. 5.1.3 has 128
+    weight: float = 0.1  # "to 0.1 in all experiments" (Sec. 5.1.3)
+    trigger_size: int = 5  # the code
+    placement: str = "batch"  # the code; "randomly pad" (Sec. 4.3.3) can be read either way
+    trigger_scale: float = 1.0  # the code has no such scalar
+    smoothness: float = 1e-4  # the code; not in the paper
+    batch_statistics: bool = True
+    latent: int = 256  # Tables 10 to 13
+    sample_width: int = 64
+    trigger_width: int = 64
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    generator_rate: float = 1e-3
+    milestones: tuple[float, ...] = (0.6, 0.8)  # "at epoch 180 and 240"
+
+    def __post_init__(self) -> None:
+        counts = self.epochs, self.iterations, self.student_steps, self.latent, self.sample_width, self.trigger_width
+        if min(counts) < 1 or self.batch < 2:
+            raise ValueError(f"counts and widths must be 1 or more and batch 2 or more, got {self}")
+        if self.placement not in ("batch", "sample"):
+            raise ValueError(f'placement must be "batch" or "sample", got {self.placement!r}')
+        if min(self.weight, self.smoothness) < 0 or min(self.trigger_scale, self.learning_rate) <= 0:
+            raise ValueError(
+                f"weights must not be negative; trigger_scale and learning rates must be above 0, got {self}"
+            )
+
+    @property
+    def total(self) -> int:
+        """Iterations in all."""
+        return self.epochs * self.iterations
+
+    def rate(self, iteration: int) -> float:
+        """What the learning rates are multiplied by in an iteration, counted from 0."""
+        return 0.1 ** sum(iteration >= round(share * self.total) for share in self.milestones)
+
+    def mitigate(
+        self,
+        suspect: Suspect,
+        *,
+        seed: int,
+        domain: Domain | None = None,
+        progress: Callable[[int], None] = lambda iteration: None,
+    ) -> tf.keras.Model:
+        """A clean model from a suspect one; of the suspect only the model is used, and it stays as it is.
+
+        Args:
+            suspect: the model; its benign set, if any, is not looked at.
+            seed: of the generators' weights and all noise.
+            domain: what the model takes; by default read from the model.
+            progress: called with the number of iterations done.
+
+        Raises:
+            ValueError: if the model or the patch size does not fit.
+        """
+        erasure = Erasure(self, model=suspect.model, domain=domain or read(suspect.model), seed=seed)
+        while erasure.done < self.total:
+            erasure.iterate()
+            progress(erasure.done)
+        return erasure.cleaned(suspect.model)
+
+
+class Losses(NamedTuple):
+    """What an iteration's last student step and its generator steps measured; see :mod:`dhbe_tf.losses`.
+
+    Attributes:
+        student_discrepancy, student_response: of the student step; the response is 0 without patches.
+        sample_discrepancy: what the sample generator reached.
+        trigger_response: what the trigger generator reached.
+    """
+
+    student_discrepancy: float
+    student_response: float
+    sample_discrepancy: float
+    trigger_response: float
+
+
+class Erasure(tf.Module):
+    """The state of one erasing; ``tf.train.Checkpoint`` restores all of it.
+
+    With ``batch_statistics`` the student runs in training mode in every step, those of the generators included: its
+    batch norm sees fake, patched, and again fake batches, each a batch of its own. The generators always run in
+    training mode, so theirs moves wherever they are asked. The teacher runs in inference mode and never changes.
+    """
+
+    def __init__(self, options: DHBE, *, model: tf.keras.Model, domain: Domain, seed: int) -> None:
+        """Before the first iteration: the student starts from the teacher.
+
+        Args:
+            options: the settings.
+            model: the suspect model.
+            domain: what it takes.
+            seed: of the generators' weights and all noise.
+        """
+        super().__init__()
+        self.teacher, self.student = logits.copy(model), logits.copy(model)
+        shape = model.input_shape[1:]
+        if len(domain.mean) != shape[-1]:
+            raise ValueError(f"the model takes {shape[-1]} channels, mean and std have {len(domain.mean)}")
+        if options.trigger_size > min(shape[:2]):
+            raise ValueError(f"patches of {options.trigger_size} px do not fit into images of {shape[:2]}")
+        self.options, self.domain = options, domain
+        self.samples = sample_generator(shape, latent=options.latent, width=options.sample_width, seed=2 * seed)
+        self.triggers = trigger_generator(
+            options.trigger_size, shape[-1], latent=options.latent, width=options.trigger_width, seed=2 * seed + 1
+        )
+        self.student_optimizer = SGD(
+            self.student.trainable_variables,
+            learning_rate=options.learning_rate,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+        )
+        self.sample_optimizer, self.trigger_optimizer = (
+            Adam(network.trainable_variables, learning_rate=options.generator_rate)
+            for network in (self.samples, self.triggers)
+        )
+        self.random = tf.random.Generator.from_seed(seed)
+        self.iteration = tf.Variable(0, trainable=False, dtype=tf.int64, name="iteration")
+
+    @property
+    def done(self) -> int:
+        """Iterations done."""
+        return int(self.iteration)
+
+    def iterate(self) -> Losses:
+        """One iteration of Alg. 1."""
+        self._anneal()
+        for _ in range(self.options.student_steps):
+            student = self.student_step()
+        sample, trigger = self.sample_step(), self.trigger_step()
+        self.iteration.assign_add(1)
+        return Losses(float(student[0]), float(student[1]), float(sample), float(trigger))
+
+    def cleaned(self, model: tf.keras.Model) -> tf.keras.Model:
+        """The student's weights in a copy of the suspect, which has its softmax again if it had one."""
+        clean = tf.keras.models.clone_model(model)
+        clean.set_weights(self.student.get_weights())
+        return clean
+
+    @tf.function
+    def student_step(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The student comes closer to the teacher and away from triggers (Eq. 8). Returns both terms."""
+        pixels = self.domain.pixels(self._generated())
+        target = self._teacher(pixels)
+        patched = self._patched(pixels, self._patches()) if self.options.weight else None
+        with tf.GradientTape() as tape:
+            answers = self._student(pixels)
+            distance, response = losses.discrepancy(answers, target), tf.constant(0.0)
+            if patched is not None:
+                moved = self._student(patched)
+                response = losses.trigger_response(tf.stop_gradient(answers), moved)
+            loss = distance + self.options.weight * response
+        variables = self.student.trainable_variables
+        self.student_optimizer.apply(tape.gradient(loss, variables), variables)
+        return distance, response
+
+    @tf.function
+    def sample_step(self) -> tf.Tensor:
+        """The sample generator looks for samples on which student and teacher differ (Eq. 8). Returns by how much."""
+        variables = self.samples.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            samples = self._generated()
+            pixels = self.domain.pixels(samples)
+            answers = self._student(pixels)
+            distance = losses.discrepancy(answers, self._teacher(pixels))
+            loss = self.options.smoothness * losses.roughness(samples) - distance
+        self.sample_optimizer.apply(tape.gradient(loss, variables), variables)
+        return distance
+
+    @tf.function
+    def trigger_step(self) -> tf.Tensor:
+        """The trigger generator looks for patches that move the student's outputs (Eq. 7). Returns by how much."""
+        if not self.options.weight:
+            return tf.constant(0.0)
+        variables = self.triggers.trainable_variables
+        pixels = self.domain.pixels(self._generated())
+        answers = self._student(pixels)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            moved = self._student(self._patched(pixels, self._patches()))
+            response = losses.trigger_response(answers, moved)
+            loss = -response
+        self.trigger_optimizer.apply(tape.gradient(loss, variables), variables)
+        return response
+
+    def _generated(self) -> tf.Tensor:
+        return self.samples(self._noise(), training=True)
+
+    def _patches(self) -> tf.Tensor:
+        return self.options.trigger_scale * self.triggers(self._noise(), training=True)
+
+    def _noise(self) -> tf.Tensor:
+        return self.random.normal((self.options.batch, self.options.latent))
+
+    def _patched(self, pixels: tf.Tensor, patches: tf.Tensor) -> tf.Tensor:
+        """Places are uniform over all that fit: one for each sample, or one for the batch as in the authors' code."""
+        count = self.options.batch if self.options.placement == "sample" else 1
+        room = [side - self.options.trigger_size + 1 for side in pixels.shape[1:3]]
+        places = [self.random.uniform((count,), 0, free, tf.int32) for free in room]
+        top, left = (tf.broadcast_to(place, (self.options.batch,)) for place in places)
+        return losses.add_patches(pixels, patches, top, left)
+
+    def _teacher(self, pixels: tf.Tensor) -> tf.Tensor:
+        return self.teacher(self.domain.inputs(pixels), training=False)
+
+    def _student(self, pixels: tf.Tensor) -> tf.Tensor:
+        return self.student(self.domain.inputs(pixels), training=self.options.batch_statistics)
+
+    def _anneal(self) -> None:
+        rate = self.options.rate(self.done)
+        self.student_optimizer.learning_rate.assign(self.options.learning_rate * rate)
+        for optimizer in (self.sample_optimizer, self.trigger_optimizer):
+            optimizer.learning_rate.assign(self.options.generator_rate * rate)

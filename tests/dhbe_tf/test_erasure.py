@@ -1,0 +1,194 @@
+"""The three steps of an erasing: what each changes, and that it resumes where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_prep.contract import Split
+from data_prep.threat import Suspect
+from dhbe_tf.dhbe import DHBE, Erasure
+from dhbe_tf.domain import declared
+from drmguard_tf.reference import check_fit
+
+layers = tf.keras.layers
+SHAPE = (16, 16, 3)
+DOMAIN = declared((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+OPTIONS = DHBE(
+    epochs=2, iterations=2, student_steps=2, batch=4, latent=8, sample_width=4, trigger_width=4, trigger_size=3
+)
+
+
+def _model(ending: str = "linear", classes: int = 3) -> tf.keras.Model:
+    tf.keras.utils.set_random_seed(0)
+    images = tf.keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, strides=2, use_bias=False)(images)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
+    return tf.keras.Model(images, layers.Dense(classes, activation=ending)(layers.GlobalAveragePooling2D()(x)))
+
+
+def _erasure(options: DHBE = OPTIONS, seed: int = 0) -> Erasure:
+    return Erasure(options, model=_model(), domain=DOMAIN, seed=seed)
+
+
+def _values(module) -> list[np.ndarray]:
+    return [v.numpy().copy() for v in module.variables]
+
+
+def _changed(before: list[np.ndarray], module) -> bool:
+    return any(not np.array_equal(old, new.numpy()) for old, new in zip(before, module.variables))
+
+
+def _changed_by(step: str, options: DHBE = OPTIONS) -> dict[str, bool]:
+    """Which parts one step changes: weights that are trained, and statistics that are not."""
+    erasure = _erasure(options)
+    parts = {
+        "teacher": erasure.teacher,
+        "student": tf.Module(),
+        "student statistics": tf.Module(),
+        "samples": tf.Module(),
+        "triggers": tf.Module(),
+    }
+    parts["student"].held = list(erasure.student.trainable_variables)
+    parts["student statistics"].held = list(erasure.student.non_trainable_variables)
+    parts["samples"].held = list(erasure.samples.trainable_variables)
+    parts["triggers"].held = list(erasure.triggers.trainable_variables)
+    before = {name: _values(part) for name, part in parts.items()}
+    getattr(erasure, step)()
+    return {name: _changed(before[name], part) for name, part in parts.items()}
+
+
+@pytest.mark.parametrize(
+    "step, changed",
+    [
+        ("student_step", {"student", "student statistics"}),
+        ("sample_step", {"samples", "student statistics"}),
+        ("trigger_step", {"triggers", "student statistics"}),
+    ],
+)
+def test_a_step_trains_one_network_and_moves_the_student_s_statistics(step, changed):
+    assert {name for name, did in _changed_by(step).items() if did} == changed
+
+
+@pytest.mark.parametrize("step", ["student_step", "sample_step", "trigger_step"])
+def test_kept_statistics_do_not_move(step):
+    assert not _changed_by(step, replace(OPTIONS, batch_statistics=False))["student statistics"]
+
+
+def test_student_equals_teacher_at_the_start():
+    erasure = _erasure()
+    for mine, theirs in zip(erasure.student.get_weights(), erasure.teacher.get_weights()):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_kept_statistics_start_without_discrepancy():
+    erasure = _erasure(replace(OPTIONS, batch_statistics=False))
+    distance, response = erasure.student_step()
+    assert float(distance) < 1e-6 < float(response)
+
+
+def test_the_suspect_stays_as_it_is_and_the_cleaned_model_differs():
+    model = _model("softmax")
+    before = model.get_weights()
+    cleaned = OPTIONS.mitigate(Suspect(model), seed=0, domain=DOMAIN)
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+    assert any(not np.array_equal(old, new) for old, new in zip(before, cleaned.get_weights()))
+    np.testing.assert_allclose(cleaned(tf.zeros([1, *SHAPE])).numpy().sum(), 1, rtol=1e-5)  # has its softmax again
+
+
+def test_the_benign_set_is_not_looked_at():
+    one = OPTIONS.mitigate(Suspect(_model()), seed=0, domain=DOMAIN)
+    data = Split(np.full((4, *SHAPE), 200, np.uint8), np.zeros((4, 3), np.float32))
+    other = OPTIONS.mitigate(Suspect(_model(), data), seed=0, domain=DOMAIN)
+    for first, second in zip(one.get_weights(), other.get_weights()):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_drmguard_says_that_it_needs_the_benign_set():
+    with pytest.raises(ValueError, match="benign set"):
+        check_fit(Suspect(_model()))
+
+
+def test_same_seed_same_losses_and_another_seed_others():
+    assert _erasure(seed=1).iterate() == _erasure(seed=1).iterate() != _erasure(seed=2).iterate()
+
+
+def test_a_restored_erasing_goes_on_bit_for_bit(tmp_path):
+    whole = _erasure()
+    for _ in range(2):
+        whole.iterate()
+    path = tf.train.Checkpoint(erasure=whole).write(str(tmp_path / "state"))
+    losses = [whole.iterate() for _ in range(2)]
+    again = _erasure(seed=7)  # other weights and noise, until they are restored
+    tf.train.Checkpoint(erasure=again).read(path).expect_partial()
+    assert again.done == 2
+    assert [again.iterate() for _ in range(2)] == losses
+    for mine, theirs in zip(again.cleaned(_model()).get_weights(), whole.cleaned(_model()).get_weights()):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_all_rates_fall_to_a_tenth_at_the_milestones():
+    options = DHBE(epochs=10, iterations=10, milestones=(0.6, 0.8))
+    assert [options.rate(i) for i in (0, 59, 60, 79, 80)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    erasure = _erasure(replace(OPTIONS, milestones=(0.5,)))  # of 4 iterations
+    for _ in range(3):
+        erasure.iterate()
+    assert float(erasure.student_optimizer.learning_rate) == pytest.approx(0.01)
+    assert float(erasure.sample_optimizer.learning_rate) == pytest.approx(1e-4)
+    assert float(erasure.trigger_optimizer.learning_rate) == pytest.approx(1e-4)
+
+
+def test_weight_zero_makes_no_patches(monkeypatch):
+    monkeypatch.setattr(Erasure, "_patches", lambda self: pytest.fail("a patch was made"))
+    losses = _erasure(replace(OPTIONS, weight=0.0)).iterate()
+    assert losses.student_response == losses.trigger_response == 0 < losses.student_discrepancy
+
+
+@pytest.mark.parametrize("placement, places", [("batch", 1), ("sample", 4)])
+def test_patches_of_a_batch_share_a_place_or_have_their_own(placement, places):
+    erasure = _erasure(replace(OPTIONS, placement=placement, latent=8))
+    patched = erasure._patched(tf.zeros([4, *SHAPE]), tf.ones([4, 3, 3, 3])).numpy()
+    assert patched.sum() == 4 * 27  # all of each patch lies inside
+    assert len({tuple(np.argwhere(image)[0]) for image in patched}) == places
+
+
+def test_the_largest_patch_is_bounded_by_its_scale():
+    patches = _erasure(replace(OPTIONS, trigger_scale=0.25))._patches().numpy()
+    assert 0.1 < np.abs(patches).max() < 0.25
+
+
+def test_the_student_descends_and_the_generators_ascend():
+    # repeated on the same noise, a small step lowers what the student minimises and raises what generators maximise
+    options = replace(OPTIONS, learning_rate=0.01, weight_decay=0.0, momentum=0.0, smoothness=0.0, batch=16)
+    for step, sign in (("student_step", -1), ("sample_step", 1), ("trigger_step", 1)):
+        erasure, seen = _erasure(options), []
+        for _ in range(12):
+            erasure.random.reset_from_seed(3)
+            out = getattr(erasure, step)()
+            seen.append(float(out[0] + options.weight * out[1]) if step == "student_step" else float(out))
+        assert sign * (seen[-1] - seen[0]) > 0, step
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(placement="everywhere"), "placement"),
+        (dict(batch=1), "batch 2"),
+        (dict(weight=-1.0), "negative"),
+        (dict(epochs=0), "1 or more"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        DHBE(**options)
+
+
+def test_patches_larger_than_the_image_and_wrong_channels_are_refused():
+    with pytest.raises(ValueError, match="do not fit"):
+        _erasure(replace(OPTIONS, trigger_size=18))
+    with pytest.raises(ValueError, match="3 channels"):
+        Erasure(OPTIONS, model=_model(), domain=declared([0.5], [0.25]), seed=0)
