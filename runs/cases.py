@@ -14,11 +14,12 @@ from data_prep import image_table
 from data_prep.attack import PoisoningAttack
 from data_prep.contract import DatasetSpec, Split
 from data_prep.heads.builder import Heads
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.splits import Parts, subject_disjoint
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.training import Training
-from runs import store
+from runs import results, store
 
 
 def _silent(done: int) -> None:
@@ -65,13 +66,20 @@ class Source:
         path = home / "data" / f"{store.digest(self.data)}.npz"
         if isinstance(self.data, Table):
             data = self.data.build()
-        elif path.is_file():
-            with np.load(path, allow_pickle=False) as kept:
-                data = Split(kept["images"], kept["targets"], kept["groups"])
         else:
-            data = self.data.build(workers=workers, progress=progress)
-            store.write_arrays(path, images=data.images, targets=data.targets, groups=data.groups)
+            with results.locked(home, f"data-{path.stem}"):
+                data = _kept(path, lambda: self.data.build(workers=workers, progress=progress))
         return subject_disjoint(data, train=self.train, benign=self.benign, seed=self.seed)
+
+
+def _kept(path: Path, build: Callable[[], Split]) -> Split:
+    """What a file holds, which is made if it is not there."""
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return Split(kept["images"], kept["targets"], kept["groups"])
+    data = build()
+    store.write_arrays(path, images=data.images, targets=data.targets, groups=data.groups)
+    return data
 
 
 @dataclass(frozen=True)
@@ -114,13 +122,16 @@ class Case:
         return Backdoored(model, trigger, target)
 
 
-def fit(case: Case, parts: Parts, progress: Callable[[int], None] = _silent) -> tuple[tf.keras.Model, dict[str, Any]]:
+def fit(
+    case: Case, parts: Parts, progress: Callable[[int], None] = _silent, journal: Journal = NO_JOURNAL
+) -> tuple[tf.keras.Model, dict[str, Any]]:
     """Train the model of a case.
 
     Args:
         case: what to train.
         parts: of the case's source.
         progress: called with the number of steps done.
+        journal: where an interrupted training goes on.
 
     Returns:
         The model, and its record: the case as plain values with ``metrics`` on the test part.
@@ -128,23 +139,24 @@ def fit(case: Case, parts: Parts, progress: Callable[[int], None] = _silent) -> 
     poisoning = None
     if case.attack is not None:
         poisoning = case.attack.poisoning(parts.train.images.shape[1:], np.float32(case.target), case.seed)
-    model = case.training.fit(parts.train, seed=case.seed, poisoning=poisoning, progress=progress)
+    model = case.training.fit(parts.train, seed=case.seed, poisoning=poisoning, progress=progress, journal=journal)
     return model, {**describe(case), "metrics": measure(case, model, parts.test)}
 
 
-def train(case: Case, home: Path) -> Path:
+def train(case: Case, home: Path, journal: Journal = NO_JOURNAL) -> Path:
     """Train the model of a case and keep it, unless that is done already.
 
     Args:
         case: what to train.
         home: root of the store.
+        journal: where an interrupted training goes on.
 
     Returns:
         The folder, with ``model.h5`` and ``train.json``.
     """
     folder = case.folder(home)
     if not (folder / "train.json").is_file():
-        model, record = fit(case, case.source.parts(home, workers=1))
+        model, record = fit(case, case.source.parts(home, workers=1), journal=journal)
 
         def fill(temporary: Path) -> None:
             model.save(temporary / "model.h5", include_optimizer=False)

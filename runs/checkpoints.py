@@ -1,7 +1,7 @@
 """Journals on disk: the state of a running optimisation, so that a killed one goes on where it was.
 
-A checkpoint is a folder ``step-N`` that is written whole and names the hash of its content; the one before it is removed
-afterwards, so a kill at any moment leaves a good one. Curves go to TensorBoard's event files.
+A checkpoint is a folder ``step-N`` that is written whole and names the hash of its content; the one before it is
+removed afterwards, so a kill at any moment leaves a good one. Curves go to TensorBoard's event files.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from drmguard_tf.attacks import attack_class
 from drmguard_tf.calibrate import Calibration
 from runs import cases
 from runs import export as exports
-from runs import inspection, parallel, safety, store, views
+from runs import inspection, judging, parallel, safety, store, views
 from runs.cases import Case, Source, Table
 from runs.inspection import Scan, Scanned
 from runs.presets import PRESETS
@@ -278,19 +278,7 @@ def compare(
             "fine_tuning": {"re_deg": control},
         }
     known = known_attack(attack, suspect.model)
-    return judge(task, known, cleaned, tuned, data)
-
-
-def judge(task: Task, known: Backdoored, cleaned: tf.keras.Model, tuned: tf.keras.Model, test: Split) -> dict[str, Any]:
-    """RE, AE and DAE before and after a mitigation and after plain fine-tuning, degrees."""
-    before, after, control = (
-        metrics.attack_errors(task, replace(known, model=model), test) for model in (known.model, cleaned, tuned)
-    )
-    pairs = {
-        name: {"before_deg": getattr(before, name), "after_deg": getattr(after, name)} for name in ("re", "ae", "dae")
-    }
-    plain = {f"{name}_deg": getattr(control, name) for name in ("re", "ae", "dae")}
-    return {"measured_on": "test set", **pairs, "fine_tuning": plain}
+    return judging.judge(task, known, cleaned, tuned, data)
 
 
 def describe_mitigation(record: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.contract import Split
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.mirroring import with_mirror_images
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, cheapest_runs
@@ -39,7 +40,9 @@ class Controls:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """One control: what it copies, what it learns, where it is kept."""
+
     suspect: Path
     benign: Path
     folder: Path
@@ -69,21 +72,25 @@ def calibrate(
         home: where controls are kept, by default ``controls`` inside the benign set's folder.
         progress: called with the number of controls finished.
     """
-    model = safety.load_model(suspect)
-    data = image_table.read(benign)[1]
-    home = home or benign / "controls"
-    folder = home / store.digest(
-        (_architecture(model), controls.training, controls.mirror, store.digest_of_arrays(data.images, data.targets))
-    )
-    jobs = [_Job(suspect, benign, folder, controls, index, search) for index in range(controls.count)]
+    jobs = [job(suspect, benign, controls, search, index, home) for index in range(controls.count)]
     costs = []
-    for cost in parallel.spread(_cost_of_control, jobs, workers=workers):
+    for cost in parallel.spread(cost_of_control, jobs, workers=workers):
         costs.append(cost)
         progress(len(costs))
     return Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in search.families))
 
 
-def _cost_of_control(job: _Job) -> dict[str, float]:
+def job(
+    suspect: Path, benign: Path, controls: Controls, search: SteeredSearch, index: int, home: Path | None = None
+) -> Job:
+    """One control of :func:`calibrate`, for :func:`cost_of_control`."""
+    data = image_table.read(benign)[1]
+    made_by = (_architecture(safety.load_model(suspect)), controls.training, controls.mirror)
+    folder = (home or benign / "controls") / store.digest((*made_by, store.digest_of_arrays(data.images, data.targets)))
+    return Job(suspect, benign, folder, controls, index, search)
+
+
+def cost_of_control(job: Job, journal: Callable[[str], Journal] = lambda name: NO_JOURNAL) -> dict[str, float]:
     """Cheapest cost per family of one control; trained and searched unless that was done before."""
     seed = job.controls.seed + job.index
     path = job.folder / f"control-{seed}.h5"
@@ -91,18 +98,18 @@ def _cost_of_control(job: _Job) -> dict[str, float]:
     if found.is_file():
         return store.read_json(found)["costs"]
     data = image_table.read(job.benign)[1]
-    model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path)
-    runs = job.search.run(examine(Suspect(model, data)), seed=seed)
+    model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path, journal("training"))
+    runs = job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal)
     Calibration.of_controls([runs, runs])  # refuses costs that are no numbers, before they are kept
     costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
     store.write_json(found, {"costs": costs, "search": job.search, "training": job.controls.training, "seed": seed})
     return costs
 
 
-def _train(job: _Job, data: Split, seed: int, path: Path) -> tf.keras.Model:
+def _train(job: Job, data: Split, seed: int, path: Path, journal: Journal) -> tf.keras.Model:
     if job.controls.mirror:
         data = with_mirror_images(data, image_table.task_of(job.benign))
-    model = job.controls.training.fit(data, seed=seed, like=safety.load_model(job.suspect))
+    model = job.controls.training.fit(data, seed=seed, like=safety.load_model(job.suspect), journal=journal)
     store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
     return model
 

@@ -13,7 +13,7 @@ import numpy as np
 from data_prep import image_table
 from data_prep.contract import Split
 from drmguard_tf.training import Training
-from runs import cases, commands, export, inspection, parallel, safety, store, views
+from runs import cases, commands, export, inspection, judging, parallel, safety, store, views
 from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.inspection import Scan
@@ -127,7 +127,7 @@ def _conclude(
     }
     if suspect["verdict"] == "backdoored":
         cleaned, tuned = (safety.load_model(folder / f"{name}.h5") for name in ("cleaned", "fine_tuned"))
-        summary["mitigation"] = commands.judge(task, known, cleaned, tuned, test)
+        summary["mitigation"] = judging.judge(task, known, cleaned, tuned, test)
         facts = {"record": {**suspect, "mitigation": summary["mitigation"], "unlearning": asdict(preset.unlearning)}}
         summary["export"] = export.export(cleaned, task, out / "export", test.images[:16], facts)
     record = {**suspect, "unlearning": asdict(preset.unlearning), "seconds": round(seconds, 1)}

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.contract import DatasetSpec, pixels
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.drmguard import DRMGuard
@@ -123,18 +124,24 @@ def threshold(scan: Scan, *, workers: int, progress: Progress = _silent) -> Unio
     )
 
 
-def scan_model(scan: Scan, line: Union[Calibration, PaperThreshold], progress: Progress = _silent) -> Scanned:
+def scan_model(
+    scan: Scan,
+    line: Union[Calibration, PaperThreshold],
+    progress: Progress = _silent,
+    journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+) -> Scanned:
     """Search for a trigger and decide.
 
     Args:
         scan: the question.
         line: of :func:`threshold`.
         progress: called with the number of search steps done.
+        journals: gives each search run, by its name, the journal where it goes on after an interruption.
     """
     guard = DRMGuard(scan.search, line)
     generator = _pretrained(scan) if isinstance(scan.search, PaperSearch) else None
     started = time.perf_counter()
-    verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, generator=generator)
+    verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, generator=generator, journals=journals)
     return Scanned(scan, verdict, guard, time.perf_counter() - started)
 
 

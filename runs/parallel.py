@@ -7,17 +7,81 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Optional, TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-Job = TypeVar("Job")
+Work = TypeVar("Work")
 Answer = TypeVar("Answer")
+
+_RETRIES = 3  # for work that was lost with its process
 
 
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who works.
+
+    Attributes:
+        workers: processes; with 1 all is done in this process.
+        threads: per worker; None shares the cores out. Equal threads give bit-equal results.
+        backend: "local", or "ray" for a cluster.
+        address: of the Ray cluster; None starts one on this machine.
+    """
+
+    workers: int = 1
+    threads: Optional[int] = None
+    backend: str = "local"
+    address: Optional[str] = None
+
+    @property
+    def threads_each(self) -> int:
+        """Threads per worker."""
+        return self.threads or max(1, cores() // self.workers)
+
+    def check(self) -> None:
+        """Reach the cluster, if one is asked for.
+
+        Raises:
+            ValueError: if it does not answer, or Ray is not installed.
+        """
+        if self.backend == "ray":
+            _connect(self)
+
+    def spread(self, work: Callable[[Work], Answer], pieces: Sequence[Work]) -> Iterator[Answer]:
+        """Answers, as they are finished, in any order.
+
+        Args:
+            work: a function of the top level of a module that may be done twice: it is, if its process dies.
+            pieces: picklable.
+        """
+        if self.backend == "ray":
+            return _on_ray(self, work, pieces)
+        if self.workers == 1:
+            if self.threads is not None:
+                limit_threads(self.threads)
+            return (work(piece) for piece in pieces)
+        return _in_processes(self, work, pieces)
+
+
+def spread(work: Callable[[Work], Answer], pieces: Sequence[Work], *, workers: int) -> Iterator[Answer]:
+    """Answers to all pieces, in their order, as they are finished.
+
+    Args:
+        work: a function of the top level of a module; what it returns must be picklable.
+        pieces: picklable.
+        workers: processes; with 1 or a single piece all is done in this process, with all its threads.
+    """
+    if workers == 1 or len(pieces) == 1:
+        return (work(piece) for piece in pieces)
+    threads = max(1, cores() // workers)
+    return Parallel(n_jobs=workers, return_as="generator")(delayed(_limited)(work, piece, threads) for piece in pieces)
 
 
 def limit_threads(threads: int) -> None:
@@ -29,27 +93,51 @@ def limit_threads(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def spread(
-    work: Callable[[Job], Answer],
-    jobs: Sequence[Job],
-    *,
-    workers: int,
-    limit: Callable[[int], None] = limit_threads,
-) -> Iterator[Answer]:
-    """Answers to all jobs, in their order, as they are finished.
-
-    Args:
-        work: a function of the top level of a module; what it returns must be picklable.
-        jobs: picklable.
-        workers: processes; with 1 or a single job all is done in this process, with all its threads.
-        limit: keeps a worker to a number of threads; work that needs no TensorFlow names its own, and is spared it.
-    """
-    if workers == 1 or len(jobs) == 1:
-        return (work(job) for job in jobs)
-    threads = max(1, cores() // workers)
-    return Parallel(n_jobs=workers, return_as="generator")(delayed(_limited)(work, job, limit, threads) for job in jobs)
+def _limited(work: Callable[[Work], Answer], piece: Work, threads: int) -> Answer:
+    limit_threads(threads)
+    return work(piece)
 
 
-def _limited(work: Callable[[Job], Answer], job: Job, limit: Callable[[int], None], threads: int) -> Answer:
-    limit(threads)
-    return work(job)
+def _numbered(work: Callable[[Work], Answer], number: int, piece: Work, threads: int) -> tuple[int, Answer]:
+    return number, _limited(work, piece, threads)
+
+
+def _in_processes(crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work]) -> Iterator[Answer]:
+    left = dict(enumerate(pieces))
+    for trial in range(1 + _RETRIES):
+        calls = [delayed(_numbered)(work, number, piece, crew.threads_each) for number, piece in left.items()]
+        try:
+            for number, answer in Parallel(n_jobs=crew.workers, return_as="generator_unordered", pre_dispatch="all")(
+                calls
+            ):
+                del left[number]
+                yield answer
+            return
+        except TerminatedWorkerError:  # killed from outside, for want of memory for example
+            if trial == _RETRIES:
+                raise
+
+
+def _on_ray(crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work]) -> Iterator[Answer]:
+    ray = _connect(crew)
+    remote = ray.remote(max_retries=_RETRIES, num_cpus=crew.threads_each)(_limited)
+    waiting = [remote.remote(work, piece, crew.threads_each) for piece in pieces]
+    while waiting:
+        (finished, *_), waiting = ray.wait(waiting, num_returns=1)
+        yield ray.get(finished)
+
+
+def _connect(crew: Crew) -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError("--backend ray needs Ray: pip install 'drmguard-tf[cluster]'") from error
+    if not ray.is_initialized():
+        options = {"address": crew.address} if crew.address else {"num_cpus": crew.workers * crew.threads_each}
+        try:
+            ray.init(log_to_driver=False, logging_level="ERROR", **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"no Ray cluster answers at {crew.address}: {error}. Start one with `ray start`."
+            ) from error
+    return ray

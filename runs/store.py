@@ -60,6 +60,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, default=_plain) + "\n")
 
 
+def plain(value: Any) -> Any:
+    """A value as :func:`write_json` would write it and :func:`read_json` return it."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write named arrays as .npz, whole."""
     write_file(path, lambda temporary: np.savez(temporary, **arrays))

@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import click
 
+from runs import experiments
 from runs.cli.options import preset_option, refusing, workers_option
+
+
+def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--store``."""
+    text = "Where models and results are kept."
+    kind = click.Path(path_type=Path)
+    return click.option("--store", "home", default="results", show_default=True, type=kind, help=text)(command)
+
+
+def which_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What names a run: experiment, preset, data and number of models."""
+    for option in (
+        click.argument("name", type=click.Choice(experiments.names())),
+        preset_option,
+        click.option("--data", type=click.Path(path_type=Path), help="Image table instead of synthetic heads."),
+        click.option("--models", type=click.IntRange(min=2), help="Models per kind. Default: the experiment's own."),
+        store_option,
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -16,40 +38,102 @@ def reproduce() -> None:
     """Tables and figures, each a command."""
 
 
+@reproduce.command("list")
+def list_() -> None:
+    """All experiments."""
+    for name in experiments.names():
+        click.echo(f"{name:<16}{experiments.summary(name)}")
+
+
 @reproduce.command("run")
-@click.argument("name", type=click.Choice(["first_light"]))
-@preset_option
-@click.option("--data", type=click.Path(path_type=Path), help="Image table instead of synthetic heads.")
-@click.option("--models", type=click.IntRange(min=2), help="Models per kind. Default: 5, smoke 2.")
-@click.option(
-    "--store",
-    "home",
-    default="results",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Where models and results are kept.",
-)
+@which_options
 @workers_option
+@click.option("--threads", type=click.IntRange(min=1), help="Threads per worker. Default: the cores, shared out.")
+@click.option(
+    "--backend", default="local", show_default=True, type=click.Choice(["local", "ray"]), help="Where the workers are."
+)
+@click.option("--address", help="Ray cluster to join, e.g. 'auto' or 'ray://head:10001'. Default: one on this machine.")
+@click.option(
+    "--checkpoint-seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Time between checkpoints: what a kill can cost.",
+)
+@click.option("--dry-run", is_flag=True, help="Print every case with its settings and a guess of the time; do nothing.")
 @refusing
-def reproduce_run(
-    name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, workers: Optional[int]
+def run(
+    name: str,
+    preset: str,
+    data: Optional[Path],
+    models: Optional[int],
+    home: Path,
+    workers: Optional[int],
+    threads: Optional[int],
+    backend: str,
+    address: Optional[str],
+    checkpoint_seconds: float,
+    dry_run: bool,
 ) -> None:
-    """Run an experiment; what the store holds already is not done again.
+    """Run an experiment: what the store holds is not done again, what was interrupted goes on.
 
     \b
     Example:  drmguard reproduce run first_light --preset cpu
     """
-    from runs import parallel, store
-    from runs.experiments import first_light
-    from runs.presets import PRESETS
+    from runs import parallel, reproducing
 
-    table = first_light.run(
-        PRESETS[preset],
-        home,
-        data=data,
-        models=models or (2 if preset == "smoke" else 5),
-        workers=workers or parallel.cores(),
-        say=click.echo,
-    )
-    store.write_json(home / f"{name}-{preset}{'-' + data.name if data else ''}.json", table)
-    click.echo(json.dumps(table["summary"], indent=2))
+    options = experiments.Options(preset, data, models)
+    if dry_run:
+        click.echo(json.dumps(reproducing.dry(name, options, home), indent=2))
+        return
+    shown = reproducing.finished(name, options, home)
+    if shown is None:
+        crew = parallel.Crew(workers or parallel.cores(), threads, backend, address)
+        shown = reproducing.run(
+            name, options, home, crew=crew, checkpoint_seconds=checkpoint_seconds, say=lambda text: click.echo(text)
+        )
+    click.echo(shown)
+
+
+@reproduce.command("table")
+@which_options
+@click.option("--format", "form", default="md", show_default=True, type=click.Choice(["md", "csv", "tex", "json"]))
+@refusing
+def table(name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, form: str) -> None:
+    """Print the tables of an experiment from the results that are kept; nothing is run.
+
+    \b
+    Example:  drmguard reproduce table first_light --preset cpu --format csv
+    """
+    from runs import reproducing, tables
+
+    made = reproducing.write_tables(name, experiments.Options(preset, data, models), home)
+    click.echo("\n".join(tables.FORMATS[form](one) for one in made))
+
+
+@reproduce.command("report")
+@store_option
+@refusing
+def report(home: Path) -> None:
+    """Write one HTML page with all tables that the store holds.
+
+    \b
+    Example:  drmguard reproduce report --store results
+    """
+    from runs.report import overview
+
+    click.echo(f"written: {overview.write(home)}")
+
+
+@reproduce.command("clean")
+@store_option
+@refusing
+def clean(home: Path) -> None:
+    """Remove checkpoints, tracebacks and leftovers of interrupted writes; results and models stay.
+
+    \b
+    Example:  drmguard reproduce clean
+    """
+    from runs import reproducing
+
+    click.echo(f"{len(reproducing.clean(home))} files and folders removed")

@@ -1,0 +1,210 @@
+"""Jobs: the pieces of work that experiments are made of. What a job needs of others it gets from the desk."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional, Protocol, Union
+
+import numpy as np
+
+from data_prep import image_table
+from data_prep.journal import Journal
+from drmguard_tf.calibrate import Calibration
+from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.unlearning import Unlearning
+from runs import cases, controls, inspection, judging, results, safety, store
+from runs.cases import Case, Source
+from runs.controls import Controls
+from runs.inspection import Scan
+
+
+class Desk(Protocol):
+    """What a job finds when it is done: the store, other jobs' results, and journals of its own."""
+
+    home: Path
+
+    def result(self, job: Job) -> dict[str, Any]:
+        """What another job found; it is done first if need be."""
+
+    def again(self, job: Job) -> dict[str, Any]:
+        """Do a job whose kept result proved wrong once more."""
+
+    def journal(self, name: str) -> Journal:
+        """Where one optimisation of this job goes on after an interruption."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train the model of a case."""
+
+    case: Case
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"train {self.case.name}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Nothing."""
+        return ()
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``metrics`` on the test part and the ``sha256`` of the model file.
+
+        A model that is there already is measured anew; if it does not do what its record says, it is trained again.
+        """
+        folder = self.case.folder(desk.home)
+        if (folder / "train.json").is_file() and not self._as_recorded(folder, desk):
+            desk.say(f"{folder} is not what its record says, and is made again")
+            shutil.rmtree(folder)
+        cases.train(self.case, desk.home, desk.journal("training"))
+        record = store.read_json(folder / "train.json")
+        return {"metrics": record["metrics"], "sha256": store.digest_of_files(folder / "model.h5")}
+
+    def _as_recorded(self, folder: Path, desk: Desk) -> bool:
+        try:
+            recorded = store.read_json(folder / "train.json")["metrics"]
+            model = safety.load_model(folder / "model.h5")
+            found = cases.measure(self.case, model, self.case.source.parts(desk.home, workers=1).test)
+        except (OSError, ValueError, KeyError):
+            return False
+        return found.keys() == recorded.keys() and bool(
+            np.allclose([found[name] for name in recorded], list(recorded.values()), rtol=1e-3, atol=1e-4)
+        )
+
+
+@dataclass(frozen=True)
+class Control:
+    """Train and search one benign control of a model's architecture."""
+
+    case: Case
+    controls: Controls
+    search: SteeredSearch
+    index: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"control {self.index}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The model whose architecture is copied."""
+        return (Train(self.case),)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``costs``, the cheapest per family."""
+        model, benign = model_of(self.case, desk), benign_table(self.case.source, desk.home)
+        control = controls.job(model, benign, self.controls, self.search, self.index)
+        return {"costs": controls.cost_of_control(control, desk.journal)}
+
+
+@dataclass(frozen=True)
+class ScanModel:
+    """Scan a model; where a backdoor is found, remove it and measure, if ``unlearning`` says how.
+
+    Attributes:
+        case: the model under examination.
+        template: the case whose architecture the controls copy; the same for all scans that are compared.
+        search, controls: how it is judged.
+        unlearning: None scans only.
+        seed: of the search.
+    """
+
+    case: Case
+    template: Case
+    search: SteeredSearch
+    controls: Controls
+    unlearning: Optional[Unlearning] = None
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"scan {self.case.name}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The model and the controls."""
+        return (Train(self.case), *self._controls)
+
+    @property
+    def _controls(self) -> tuple[Control, ...]:
+        return tuple(Control(self.template, self.controls, self.search, k) for k in range(self.controls.count))
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns the verdict's summary, the model's ``metrics`` and, after an unlearning, ``mitigation``."""
+        model, benign = model_of(self.case, desk), benign_table(self.case.source, desk.home)
+        costs = [desk.result(control)["costs"] for control in self._controls]
+        line = Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in self.search.families))
+        scan = Scan(model, benign, self.search, self.controls, self.seed)
+        scanned = inspection.scan_model(scan, line, journals=desk.journal)
+        found = {
+            "attack": type(self.case.attack).__name__ if self.case.attack else None,
+            "target_deg": np.degrees(self.case.target).round(3).tolist() if self.case.target else None,
+            "metrics": desk.result(Train(self.case))["metrics"],
+            **scanned.verdict.summary(),
+        }
+        if self.unlearning is None or self.case.attack is None or not scanned.verdict.backdoored:
+            return found
+        cleaned, tuned = (act(scanned, self.unlearning) for act in (inspection.clean, inspection.fine_tune))
+        known = self.case.backdoored(scan.suspect.model)
+        test = self.case.source.parts(desk.home, workers=1).test
+        return {**found, "mitigation": judging.judge(self.case.source.data.spec.task, known, cleaned, tuned, test)}
+
+
+Job = Union[Train, Control, ScanModel]
+
+
+def key(job: Job) -> str:
+    """The name of a job's result: readable, and different for every setting."""
+    return f"{results.file_name(job.name)}-{store.digest(job)}"
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """Every setting of a job, as plain values."""
+    return {"kind": type(job).__name__, **store.plain(asdict(job))}
+
+
+def in_order(jobs: list[Job]) -> list[list[Job]]:
+    """Jobs with all that they need, each once, in waves: a wave needs only what earlier waves did."""
+    depth: dict[Job, int] = {}
+
+    def visit(job: Job) -> int:
+        if job not in depth:
+            depth[job] = 1 + max((visit(need) for need in job.needs), default=-1)
+        return depth[job]
+
+    for job in jobs:
+        visit(job)
+    waves: list[list[Job]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
+    for job, level in depth.items():
+        waves[level].append(job)
+    return waves
+
+
+def model_of(case: Case, desk: Desk) -> Path:
+    """The model file of a case, which is trained again if it is not the file that was measured."""
+    path, wanted = case.folder(desk.home) / "model.h5", desk.result(Train(case))["sha256"]
+    if not path.is_file() or store.digest_of_files(path) != wanted:
+        desk.say(f"{path} is missing or damaged, and is made again")
+        shutil.rmtree(path.parent, ignore_errors=True)
+        desk.again(Train(case))
+    return path
+
+
+def benign_table(source: Source, home: Path) -> Path:
+    """The benign part as an image table, the form in which a defender holds it; written once."""
+    name = store.digest(source)
+    folder = home / "benign" / name
+    with results.locked(home, f"benign-{name}"):
+        if not folder.is_dir():
+            benign = source.parts(home, workers=1).benign
+            store.write_directory(folder, lambda temporary: image_table.write(temporary, source.data.spec.task, benign))
+    return folder

@@ -1,0 +1,178 @@
+"""The whole story of an experiment: which jobs are missing, who does them, and what came of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from data_prep.journal import Journal
+from runs import jobs, parallel, provenance, results, store
+from runs.checkpoints import DiskJournal
+from runs.jobs import Job
+
+KEPT, DONE, FAILED, WAITING = "kept", "done", "failed", "waiting"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        job: the job.
+        state: KEPT (was there already), DONE, FAILED, or WAITING where something that it needs has failed.
+        seconds: that it took now.
+        reason: why it failed.
+        remarks: what it said on the way.
+    """
+
+    job: Job
+    state: str
+    seconds: float = 0.0
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How jobs are done; nothing here changes what comes out.
+
+    Attributes:
+        home: root of the store.
+        checkpoint_seconds: what a kill can cost.
+        curves: whether TensorBoard files are written.
+    """
+
+    home: Path
+    checkpoint_seconds: float = 60.0
+    curves: bool = True
+
+
+class Bench:
+    """The :class:`runs.jobs.Desk` of one job."""
+
+    def __init__(self, setting: Setting, job: Job) -> None:
+        self.setting, self.home, self.key = setting, setting.home, jobs.key(job)
+        self.journals: list[DiskJournal] = []
+        self.remarks: list[str] = []
+
+    def result(self, job: Job) -> dict[str, Any]:
+        """See :class:`runs.jobs.Desk`."""
+        return ensure(self.setting, job, self.say)[0]["result"]
+
+    def again(self, job: Job) -> dict[str, Any]:
+        """See :class:`runs.jobs.Desk`."""
+        results.path_of(self.home, jobs.key(job)).unlink(missing_ok=True)
+        return self.result(job)
+
+    def journal(self, name: str) -> Journal:
+        """See :class:`runs.jobs.Desk`."""
+        curves = self.home / "tensorboard" / self.key / name if self.setting.curves else None
+        folder = self.home / "checkpoints" / self.key / name
+        seconds = self.setting.checkpoint_seconds
+        self.journals.append(DiskJournal(folder, seconds=seconds, curves=curves, say=self.say))
+        return self.journals[-1]
+
+    def say(self, text: str) -> None:
+        """See :class:`runs.jobs.Desk`."""
+        self.remarks.append(text)
+
+    def clear(self) -> None:
+        """The result is kept: nothing has to go on."""
+        for journal in self.journals:
+            journal.finish()
+        shutil.rmtree(self.home / "checkpoints" / self.key, ignore_errors=True)
+
+
+def ensure(setting: Setting, job: Job, say: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
+    """The record of a job, and whether it had to be done for it. Only one process at a time does a job."""
+    key = jobs.key(job)
+    with results.locked(setting.home, key):
+        try:
+            kept = results.read(setting.home, key)
+        except results.Damaged as error:
+            say(f"{error}; it is done again")
+            kept = None
+        if kept is not None:
+            return kept, False
+        desk, started = Bench(setting, job), time.perf_counter()
+        found = job.do(desk)
+        for remark in desk.remarks:
+            say(remark)
+        record = {
+            "name": job.name,
+            "settings": jobs.settings(job),
+            "result": found,
+            "seconds": round(time.perf_counter() - started, 1),
+            **provenance.here(),
+        }
+        results.write(setting.home, key, record)
+        desk.clear()
+        return store.plain(record), True
+
+
+def attempt(work: tuple[Setting, Job]) -> Outcome:
+    """Do one job; a failure is an outcome, and its traceback is kept under ``failed``."""
+    setting, job = work
+    remarks: list[str] = []
+    started = time.perf_counter()
+    try:
+        _, fresh = ensure(setting, job, remarks.append)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        try:
+            store.write_text(setting.home / "failed" / f"{jobs.key(job)}.txt", traceback.format_exc())
+        except OSError:
+            pass  # a full disk has no room for the traceback either; the reason says so
+        return Outcome(job, FAILED, time.perf_counter() - started, reason, tuple(remarks))
+    return Outcome(job, DONE if fresh else KEPT, time.perf_counter() - started, remarks=tuple(remarks))
+
+
+def run(
+    wanted: Sequence[Job],
+    setting: Setting,
+    *,
+    crew: parallel.Crew,
+    told: Callable[[Outcome], None] = lambda outcome: None,
+) -> dict[Job, Outcome]:
+    """Do what is missing.
+
+    Args:
+        wanted: jobs; all that they need is done first.
+        setting: store and checkpoints.
+        crew: who works.
+        told: called with every outcome when it is known.
+
+    Returns:
+        The outcome of every job, those that were needed included.
+    """
+    outcomes: dict[Job, Outcome] = {}
+
+    def note(outcome: Outcome) -> None:
+        outcomes[outcome.job] = outcome
+        told(outcome)
+
+    for wave in jobs.in_order(list(wanted)):
+        ready = []
+        for job in wave:
+            missing = [need for need in job.needs if outcomes[need].state in (FAILED, WAITING)]
+            if missing:
+                note(Outcome(job, WAITING, reason=f"needs '{missing[0].name}', which failed"))
+            else:
+                ready.append(job)
+        for outcome in crew.spread(attempt, [(setting, job) for job in ready]):
+            note(outcome)
+    return outcomes
+
+
+def record_of(home: Path, job: Job) -> Optional[dict[str, Any]]:
+    """The kept record of a job, None where there is none.
+
+    Raises:
+        results.Damaged: if it is not what was written.
+    """
+    return results.read(home, jobs.key(job))

@@ -1,0 +1,48 @@
+"""Where a figure comes from: versions, commit, device, date."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def here() -> dict[str, Any]:
+    """Versions, commit and device of this process, and the date."""
+    import tensorflow as tf  # not above: who only reads results does not wait for it
+
+    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+        },
+        "commit": commit(),
+        "device": ", ".join(gpus) or f"{platform.machine()} CPU",
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+    }
+
+
+@functools.lru_cache(maxsize=None)
+def commit() -> str:
+    """The commit that is checked out, marked where files differ from it; "unknown" outside a checkout."""
+    folder = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        head = git("rev-parse", "--short=12", "HEAD")
+        return (
+            f"{head}{'+changes' if git('status', '--porcelain', '--untracked-files=no') else ''}" if head else "unknown"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"

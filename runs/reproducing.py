@@ -1,0 +1,155 @@
+"""What ``drmguard reproduce`` does: plan, run what is missing, and keep the tables."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+from runs import results, store, tables
+from runs.experiments import Options, experiment
+
+Say = Callable[[str], None]
+
+
+class Incomplete(RuntimeError):
+    """Some jobs failed; what could be done is kept."""
+
+
+def title_of(name: str, options: Options) -> str:
+    """What a run is called on disk: experiment, preset, and what else was asked for."""
+    data = [] if options.data is None else [options.data.name]
+    models = [] if options.models is None else [f"{options.models}-models"]
+    return results.file_name("-".join([name, options.preset, *data, *models]))
+
+
+def finished(name: str, options: Options, home: Path) -> Optional[str]:
+    """The tables of a run that is complete already, None if anything is missing or may have changed.
+
+    Neither TensorFlow nor the experiment is loaded: a run leaves a note of its results' hashes and of the hash of the
+    program, and both must still hold.
+    """
+    note = home / "runs" / f"{title_of(name, options)}.json"
+    try:
+        kept = store.read_json(note)
+        if kept["program"] != _program() or kept["options"] != store.plain(options):
+            return None
+        if any(results.read(home, key) is None for key in kept["jobs"]):
+            return None
+        shown = [(home / "tables" / title_of(name, options) / f"{table}.md").read_text() for table in kept["tables"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return f"nothing to do: all {len(kept['jobs'])} cases are in {home}\n\n" + "\n".join(shown)
+
+
+def run(name: str, options: Options, home: Path, *, crew: Any, checkpoint_seconds: float, say: Say) -> str:
+    """Do what is missing and write the tables.
+
+    Returns:
+        The tables as Markdown.
+
+    Raises:
+        Incomplete: if a job failed; the message names the reasons and how to repeat them.
+    """
+    from runs import board, jobs, pipeline
+    from runs.presets import PRESETS
+
+    results.check_usable(home)
+    crew.check()
+    planned = experiment(name).plan(PRESETS[options.preset], options)
+    names = [job.name for wave in jobs.in_order(planned) for job in wave]
+    setting = pipeline.Setting(home, checkpoint_seconds)
+    with board.shown(names, crew.workers, say) as told:
+        outcomes = pipeline.run(planned, setting, crew=crew, told=told)
+    failed = [outcome for outcome in outcomes.values() if outcome.state == pipeline.FAILED]
+    if failed:
+        reasons = "\n".join(f"  {outcome.job.name}: {outcome.reason}" for outcome in failed)
+        raise Incomplete(
+            f"{len(failed)} of {len(outcomes)} cases failed, the others are kept:\n{reasons}\n"
+            f"Their tracebacks are in {home / 'failed'}. The same command again repeats them and nothing else."
+        )
+    written = write_tables(name, options, home)
+    note = {
+        "name": name,
+        "program": _program(),
+        "options": options,
+        "jobs": [jobs.key(job) for job in outcomes],
+        "tables": [table.name for table in written],
+    }
+    store.write_json(home / "runs" / f"{title_of(name, options)}.json", note)
+    return "\n".join(tables.markdown(table) for table in written)
+
+
+def write_tables(name: str, options: Options, home: Path) -> list[tables.Table]:
+    """Make the tables of an experiment from kept results and write them in every form.
+
+    Raises:
+        ValueError: if a result is missing.
+    """
+    from runs import pipeline
+    from runs.presets import PRESETS
+
+    one = experiment(name)
+    planned = one.plan(PRESETS[options.preset], options)
+    records = {job: pipeline.record_of(home, job) for job in planned}
+    missing = [job.name for job, record in records.items() if record is None]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(planned)} cases are not in {home}, '{missing[0]}' for one. "
+            f"First: drmguard reproduce run {name} --preset {options.preset}"
+        )
+    made = one.tables({job: record["result"] for job, record in records.items() if record is not None}, options)
+
+    def fill(folder: Path) -> None:
+        for table in made:
+            for ending, form in tables.FORMATS.items():
+                (folder / f"{table.name}.{ending}").write_text(form(table), encoding="utf-8")
+
+    store.write_directory(home / "tables" / title_of(name, options), fill)
+    return made
+
+
+def dry(name: str, options: Options, home: Path) -> list[dict[str, Any]]:
+    """Every job with its settings, whether it is there, and the mean seconds of those of its kind in the store."""
+    from runs import jobs, pipeline
+    from runs.presets import PRESETS
+
+    spent: dict[str, list[float]] = {}
+    for path in sorted((home / "cases").glob("*.json")):
+        kept = store.read_json(path)
+        spent.setdefault(kept["settings"]["kind"], []).append(kept["seconds"])
+    planned = jobs.in_order(experiment(name).plan(PRESETS[options.preset], options))
+    shown = []
+    for job in (job for wave in planned for job in wave):
+        settings = jobs.settings(job)
+        times = spent.get(settings["kind"], [])
+        guess = round(sum(times) / len(times), 1) if times else None
+        there = pipeline.record_of(home, job) is not None
+        shown.append({"name": job.name, "there": there, "estimated_seconds": guess, "settings": settings})
+    return shown
+
+
+def clean(home: Path) -> list[Path]:
+    """Remove what no result needs: checkpoints, tracebacks, curves, leftovers of interrupted writes.
+
+    Not while a run is going: it would lose what it is writing.
+    """
+    gone = [home / name for name in ("checkpoints", "failed", "tensorboard") if (home / name).exists()]
+    gone += [path for path in home.rglob(".*.*") if path.is_dir() or path.is_file()]
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return gone
+
+
+def _program() -> str:
+    """Hash of all source files: whatever changes there may change a result."""
+    root, total = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for package in ("data_prep", "drmguard_tf", "dhbe_tf", "runs"):
+        for path in sorted((root / package).rglob("*.py")):
+            total.update(path.read_bytes())
+    return total.hexdigest()
