@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ from drmguard_tf.models import small_resnet
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference, attention_map, examine
 from drmguard_tf.steered import SteeredSearch, steered_reversal
+from runs import parallel, pipeline
+from runs.experiments import Options, first_light
+from runs.presets import PRESETS
 
 
 def search(*, steps: int, seed: int) -> dict[str, Any]:
@@ -50,6 +55,35 @@ def search(*, steps: int, seed: int) -> dict[str, Any]:
         "batch": options.batch,
         "image_size": data.images.shape[1],
     }
+
+
+def workers(*, seed: int) -> dict[str, Any]:
+    """Seconds of first_light's smoke cases with one single-threaded worker and with two.
+
+    Workers are started, and TensorFlow is loaded in them, before the clock.
+
+    Args:
+        seed: of the data, so that no run finds the other's results.
+    """
+    preset = PRESETS["smoke"]
+    planned = first_light.plan(replace(preset, heads=replace(preset.heads, seed=seed)), Options("smoke"))
+    seconds = {}
+    for count in (1, 2):
+        crew = parallel.Crew(workers=count, threads=1)
+        with tempfile.TemporaryDirectory() as home:
+            list(crew.spread(_warm, range(2 * count)))
+            started = time.perf_counter()
+            outcomes = pipeline.run(planned, pipeline.Setting(Path(home), curves=False), crew=crew)
+            seconds[count] = time.perf_counter() - started
+        failed = [outcome.reason for outcome in outcomes.values() if outcome.state != pipeline.DONE]
+        if failed:
+            raise RuntimeError(f"{len(failed)} cases failed, the first: {failed[0]}")
+    ratio = seconds[1] / seconds[2]
+    return {"cases": len(outcomes), "one_worker_s": seconds[1], "two_workers_s": seconds[2], "ratio": ratio}
+
+
+def _warm(number: int) -> float:
+    return float(tf.reduce_sum(tf.ones(number + 1)))
 
 
 def _rate(step: Callable[[], Any], steps: int, batch: int) -> float:

@@ -10,6 +10,7 @@ from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
 _Z = 1.959963984540054  # 95 %, two-sided
+_ALMOST = 1 - 1e-9  # at 1 itself the standard error is 0
 
 
 class Estimate(NamedTuple):
@@ -55,8 +56,10 @@ def auc(attacked: Sequence[bool], scores: Sequence[float]) -> Estimate:
     if not bad or not good:
         raise ValueError(f"an AUC needs models of both kinds, got {bad} backdoored and {good} benign ones")
     area = float(roc_auc_score(attacked, scores))
-    low = 0.0 if area == 0 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) + _Z, 1e-9, area))
-    high = 1.0 if area == 1 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) - _Z, area, 1 - 1e-9))
+    low = (
+        0.0 if area == 0 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) + _Z, 1e-9, min(area, _ALMOST)))
+    )
+    high = 1.0 if area == 1 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) - _Z, area, _ALMOST))
     return Estimate(area, low, high, len(attacked))
 
 

@@ -48,3 +48,17 @@ def bench_prepare(frames: int, frame: Optional[Path]) -> None:
     from runs import bench_prepare as benches
 
     click.echo(json.dumps(benches.run(frames=frames, frame=frame, bar=benches.silent), indent=2))
+
+
+@bench.command("parallel")
+@seed_option
+@refusing
+def bench_parallel(seed: int) -> None:
+    """Two workers against one, both single-threaded, on the smoke cases of first_light.
+
+    \b
+    Example:  drmguard bench parallel
+    """
+    from runs import bench as benches
+
+    click.echo(json.dumps(benches.workers(seed=seed), indent=2))
