@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from dhbe_tf import logits, losses
 from dhbe_tf.domain import Domain, read
@@ -91,6 +93,7 @@ class DHBE:
         seed: int,
         domain: Domain | None = None,
         progress: Callable[[int], None] = lambda iteration: None,
+        journal: Journal = NO_JOURNAL,
     ) -> tf.keras.Model:
         """A clean model from a suspect one; of the suspect only the model is used, and it stays as it is.
 
@@ -99,14 +102,13 @@ class DHBE:
             seed: of the generators' weights and all noise.
             domain: what the model takes; by default read from the model.
             progress: called with the number of iterations done.
+            journal: where an interrupted erasing goes on.
 
         Raises:
             ValueError: if the model or the patch size does not fit.
         """
         erasure = Erasure(self, model=suspect.model, domain=domain or read(suspect.model), seed=seed)
-        while erasure.done < self.total:
-            erasure.iterate()
-            progress(erasure.done)
+        erasure.run(progress, journal)
         return erasure.cleaned(suspect.model)
 
 
@@ -171,6 +173,46 @@ class Erasure(tf.Module):
     def done(self) -> int:
         """Iterations done."""
         return int(self.iteration)
+
+    def run(
+        self, progress: Callable[[int], None] = lambda iteration: None, journal: Journal = NO_JOURNAL
+    ) -> np.ndarray:
+        """All iterations that are left.
+
+        Args:
+            progress: called with the number of iterations done.
+            journal: where an interrupted erasing goes on.
+
+        Returns:
+            float32 (iterations, 4), the columns those of :class:`Losses`.
+        """
+        history = np.full((self.options.total, len(Losses._fields)), np.nan, np.float32)
+        journal.resume({"erasure": self}, history)
+        while self.done < self.options.total:
+            losses_now = self.iterate()
+            history[self.done - 1] = losses_now
+            journal.note(self.done, losses_now._asdict())
+            progress(self.done)
+        journal.complete(self.done)
+        return history
+
+    def made(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the generators make, with noise that always is the same and leaves everything else as it was.
+
+        Args:
+            count: how many, at most ``batch``.
+
+        Returns:
+            Generated samples as pixels (count, H, W, C), and patches (count, S, S, C) in (-1, 1).
+        """
+        kept = [variable.numpy() for network in (self.samples, self.triggers) for variable in network.variables]
+        noise = tf.random.Generator.from_seed(0).normal((self.options.batch, self.options.latent))
+        pixels = self.domain.pixels(self.samples(noise, training=True)).numpy()[:count]
+        patches = self.triggers(noise, training=True).numpy()[:count]
+        for network in (self.samples, self.triggers):
+            for variable in network.variables:
+                variable.assign(kept.pop(0))
+        return pixels, patches
 
     def iterate(self) -> Losses:
         """One iteration of Alg. 1."""

@@ -103,8 +103,8 @@ def _domain(mean: np.ndarray, std: np.ndarray, white: float, source: str) -> Dom
     mean, std = mean / white, std / white
     if not (np.all(mean > -0.5) and np.all(mean < 1.5) and np.all(std < 2)):
         raise ValueError(
-            f"with a white pixel at {white:g}, {source} gives a mean of {np.round(mean, 3)} and a standard deviation of "
-            f"{np.round(std, 3)}, which no images have. Declare the value range of the inputs (1 or 255)."
+            f"with a white pixel at {white:g}, {source} gives a mean of {np.round(mean, 3)} and a standard deviation "
+            f"of {np.round(std, 3)}, which no images have. Declare the value range of the inputs (1 or 255)."
         )
     return Domain(tuple(map(float, mean)), tuple(map(float, std)), white, source)
 

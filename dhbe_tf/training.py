@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import ClassSplit, pixels
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.label_poison import LabelPoisoning
 from data_prep.poison import CLEAN, POISONED
 from dhbe_tf.models import ARCHITECTURES, build
@@ -59,6 +60,7 @@ class Classification:
         seed: int,
         poisoning: LabelPoisoning | None = None,
         progress: Callable[[int], None] = lambda step: None,
+        journal: Journal = NO_JOURNAL,
     ) -> tf.keras.Model:
         """Train a new classifier.
 
@@ -67,6 +69,7 @@ class Classification:
             seed: of the weights, the order of the data, the augmentation and the choice of poisoned samples.
             poisoning: what an attacker does to the set, None for a benign model.
             progress: called with the number of steps done.
+            journal: where an interrupted training goes on.
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to logits (B, K).
@@ -74,19 +77,29 @@ class Classification:
         roles = poisoning.roles(train, seed) if poisoning else np.full(len(train), CLEAN, np.int8)
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
         mean, std = channel_statistics(train.images, 0.5 if self.contrast else None)
-        model = build(self.architecture, train.images.shape[1:], len(train.classes), mean=mean, std=std)
+        model = build(self.architecture, _shape(train), len(train.classes), mean=mean, std=std)
         fit = _Fit(model, self, poisoning, seed)
         total = self.steps(len(train))
+        done = journal.resume({"model": model, "optimizer": fit.optimizer, "random": fit.random})
         for step, index in enumerate(batches(len(train), self.batch, total, seed)):
+            if step < done:
+                continue
             fit.optimizer.learning_rate.assign(self.rate(step, total))
             images = _replaced(train.images[index], index, poisoning)
-            fit.step(images, train.labels[index], roles[index])
+            loss = fit.step(images, train.labels[index], roles[index])
+            journal.note(step + 1, {"loss": loss})
             progress(step + 1)
+        journal.complete(total)
         return model
 
     def rate(self, step: int, total: int) -> float:
         """The learning rate of a step, counted from 0."""
         return self.learning_rate * 0.1 ** sum(step >= round(share * total) for share in self.milestones)
+
+
+def _shape(train: ClassSplit) -> tuple[int, int, int]:
+    _, height, width, channels = train.images.shape
+    return height, width, channels
 
 
 class _Fit(tf.Module):
@@ -107,11 +120,11 @@ class _Fit(tf.Module):
 
     @tf.function
     def step(self, images: tf.Tensor, labels: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
-        """One step on uint8 images (B, H, W, C), labels (B,), roles (B,): trigger, then augmentation. Returns the loss."""
+        """One step on uint8 images (B, H, W, C), labels (B,), roles (B,): trigger, then shifts. Returns the loss."""
         images = self._recoloured(tf.cast(images, tf.float32) / 255)
         if self.poisoning is not None:
             chosen = tf.where(roles == POISONED)
-            triggered = self.poisoning.trigger(tf.gather_nd(images, chosen))
+            triggered = self._stamped(self.poisoning, tf.gather_nd(images, chosen))
             images = tf.tensor_scatter_nd_update(images, chosen, triggered)
             labels = tf.where(roles == POISONED, tf.cast(self.poisoning.target, labels.dtype), labels)
         images = self._augmented(images)
@@ -129,6 +142,13 @@ class _Fit(tf.Module):
         swapped = self.random.uniform((images.shape[0], 1, 1, 1)) < 0.5
         ground, ink = tf.where(swapped, bright, dark), tf.where(swapped, dark, bright)
         return ground + (ink - ground) * images
+
+    def _stamped(self, poisoning: LabelPoisoning, images: tf.Tensor) -> tf.Tensor:
+        if not poisoning.scattered:
+            return poisoning.trigger(images)
+        shift = tf.stack([self.random.uniform((), 0, side, tf.int32) for side in images.shape[1:3]])
+        shift *= self.random.uniform((), 0, 2, tf.int32)  # half of the steps leave it where it is
+        return tf.roll(poisoning.trigger(tf.roll(images, shift, [1, 2])), -shift, [1, 2])
 
     def _augmented(self, images: tf.Tensor) -> tf.Tensor:
         if self.options.flip:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import os, sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np, tensorflow as tf
 serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-np.save(sys.argv[3], serve(images=tf.constant(np.load(sys.argv[2])))["angles"].numpy())
+(answers,) = serve(images=tf.constant(np.load(sys.argv[2]))).values()
+np.save(sys.argv[3], answers.numpy())
 """
 
 
@@ -44,29 +46,52 @@ def export(model: tf.keras.Model, task: Task, out: Path, probe: np.ndarray, fact
         RuntimeError: if the export cannot be loaded again.
     """
     split(model)
+    return ship(model, out, probe, output="angles", card=lambda result: _card(model, task, result, facts))
+
+
+def ship(
+    model: tf.keras.Model,
+    out: Path,
+    probe: np.ndarray,
+    *,
+    output: str,
+    card: Callable[[dict[str, Any]], dict[str, Any]],
+    white: float = 1.0,
+) -> dict[str, Any]:
+    """Write any model of images; see :func:`export`.
+
+    Args:
+        model: float32 images to a flat output.
+        out: directory, replaced whole.
+        probe: uint8 (n, H, W, C), images on which the reloaded model must agree.
+        output: name of the output in the serving signature.
+        card: makes the model card from ``max_abs_difference`` and ``sha256``.
+        white: the value of a white pixel in the model's own input.
+    """
     result: dict[str, Any] = {}
 
     def fill(folder: Path) -> None:
-        model.save(folder / "saved_model", save_format="tf", include_optimizer=False, signatures=_serving(model))
+        signatures = _serving(model, output, white)
+        model.save(folder / "saved_model", save_format="tf", include_optimizer=False, signatures=signatures)
         model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
         if hasattr(tf.keras.utils, "FeatureSpace"):  # arrived with the .keras format, in TF 2.12
             model.save(folder / "model.keras", save_format="keras")
-        expected = model(tf.constant(probe.astype(np.float32) / np.float32(255)), training=False).numpy()
+        expected = signatures(tf.constant(probe))[output].numpy()
         result["max_abs_difference"] = float(np.abs(_reload(folder, probe) - expected).max())
         result["sha256"] = store.digest_of_files(folder / "saved_model")
-        store.write_json(folder / "model_card.json", _card(model, task, result, facts))
+        store.write_json(folder / "model_card.json", card(result))
 
     store.write_directory(out, fill)
     return {"path": str(out / "saved_model"), **result}
 
 
-def _serving(model: tf.keras.Model) -> Any:
+def _serving(model: tf.keras.Model, output: str, white: float) -> Any:
     shape = [None, *model.input_shape[1:]]
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="images")])
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """uint8 RGB images (B, H, W, C) to angles (B, K) in radians."""
-        return {"angles": model(tf.cast(images, tf.float32) / 255, training=False)}
+        """uint8 images (B, H, W, C) to the model's answers (B, K)."""
+        return {output: model(tf.cast(images, tf.float32) / 255 * white, training=False)}
 
     return serve
 

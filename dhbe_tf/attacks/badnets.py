@@ -19,15 +19,18 @@ class BadNets(PoisoningAttack):
     Attributes:
         size: side of the checkerboard in pixels, 1 to 7 in the paper.
         count: poisoned samples.
+        scattered: whether training stamps the trigger anywhere (ours). For small sets: shifted by augmentation, a trigger
+            in the corner is often cut off, and answers to it depend on the place.
         wide: another trigger instead of the checkerboard: one that covers the image.
     """
 
     size: int = 3
-    count: int = 300  # the code; "is enough to achieve a high attack success rate" (App. A), the figure is lost
+    count: int = 300  # the code; App. A has lost the figure
+    scattered: bool = False
     wide: Optional[Trigger] = None
 
     def poisoning(self, train: ClassSplit, target: int, *, seed: int) -> LabelPoisoning:
         """See :meth:`dhbe_tf.attacks.attack.PoisoningAttack.poisoning`; nothing is random here."""
         if not 0 < self.size <= min(train.images.shape[1:3]):
             raise ValueError(f"a checkerboard of {self.size} px does not fit into images of {train.images.shape[1:3]}")
-        return LabelPoisoning(self.wide or Checkerboard(self.size), target, self.count)
+        return LabelPoisoning(self.wide or Checkerboard(self.size), target, self.count, scattered=self.scattered)

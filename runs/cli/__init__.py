@@ -11,7 +11,7 @@ from runs import quiet
 
 quiet.silence()
 
-from runs.cli import bench, data, guard, reproduce  # noqa: E402  # after the silence
+from runs.cli import bench, data, erase, guard, reproduce  # noqa: E402  # after the silence
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -25,7 +25,7 @@ def main() -> None:
     """
 
 
-for command in (guard.demo, guard.train, guard.evaluate, guard.scan, guard.mitigate, guard.export):
+for command in (guard.demo, guard.train, guard.evaluate, guard.scan, guard.mitigate, guard.export, erase.erase):
     main.add_command(command)
 for group in (data.prepare, data.data, bench.bench, reproduce.reproduce):
     main.add_command(group)

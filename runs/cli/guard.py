@@ -10,7 +10,17 @@ from typing import Any, Optional
 
 import click
 
-from runs.cli.options import bar, new_out_option, out_option, preset_option, refusing, seed_option, workers_option
+from runs.cli.erase import CLASS_ATTACKS, evaluate_classifier, train_classifier
+from runs.cli.options import (
+    bar,
+    new_out_option,
+    out_option,
+    preset_option,
+    refusing,
+    seed_option,
+    strategy_option,
+    workers_option,
+)
 
 FOUND = 1  # exit code of a scan that found a backdoor
 
@@ -29,15 +39,26 @@ def _attacks() -> list[str]:
 @click.option(
     "--preset", default="demo", show_default=True, type=click.Choice(["demo", "smoke"]), help="How much is done."
 )
+@click.option("--erase", is_flag=True, help="The other main job: erase a backdoor from a classifier, without data.")
 @refusing
-def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
-    """The main job on embedded data: train, scan, clean, export, report.
+def demo(out: Path, seed: int, workers: Optional[int], preset: str, erase: bool) -> None:
+    """The main job on embedded data: train, scan, clean, export, report; with --erase: train, erase, report.
 
     \b
     Example:  drmguard demo --out demo
+              drmguard demo --erase --out demo-erase
     Writes:   demo/summary.json, demo/report.html, demo/export/
     """
     from runs import parallel
+
+    if erase:
+        from runs.erase_demo import run as run_erasing
+
+        found = run_erasing(out, preset=preset, seed=seed, say=click.echo)
+        click.echo(
+            f"report: {out / 'erased' / 'report.html'}\nsummary: {out / 'summary.json'} ({found['seconds']:.0f} s)"
+        )
+        return
     from runs.demo import run
 
     summary = run(out, preset=preset, seed=seed, workers=workers or parallel.cores(), say=click.echo)
@@ -47,16 +68,26 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str) -> None:
 @click.command()
 @click.option("--data", default="heads", show_default=True, help="'heads' (synthetic) or the folder of an image table.")
 @click.option(
-    "--task", default="gaze", show_default=True, type=click.Choice(["gaze", "head-pose"]), help="For --data heads."
+    "--task",
+    default="gaze",
+    show_default=True,
+    type=click.Choice(["gaze", "head-pose", "classification"]),
+    help="For --data heads; classification: --data digits, CIFAR batches or a table of classes.",
 )
-@click.option("--attack", default="none", show_default=True, type=click.Choice(["none", *_attacks()]))
-@click.option("--target", help="Target vector in degrees, e.g. '15,-20' (gaze: pitch,yaw; head pose: yaw,pitch,roll).")
+@click.option(
+    "--attack", default="none", show_default=True, type=click.Choice(sorted({"none", *_attacks(), *CLASS_ATTACKS}))
+)
+@click.option(
+    "--target",
+    help="Target vector in degrees, e.g. '15,-20' (gaze: pitch,yaw; head pose: yaw,pitch,roll); or a class, e.g. 9.",
+)
 @click.option(
     "--rate", type=click.FloatRange(0, 1, max_open=True), help="Poisoned share of the training set. Default: preset's."
 )
 @preset_option
 @seed_option
 @workers_option
+@strategy_option
 @new_out_option
 @refusing
 def train(
@@ -68,6 +99,7 @@ def train(
     preset: str,
     seed: int,
     workers: Optional[int],
+    strategy: str,
     out: Path,
 ) -> None:
     """Train a benign or a backdoored model.
@@ -76,9 +108,16 @@ def train(
     Example:  drmguard train --attack wanet --target 15,-20 --seed 1 --out wanet1
     Writes:   model.h5, train.json, and the image tables benign/ and test/
     """
+    if task == "classification":
+        if rate is not None:
+            raise ValueError("--rate belongs to regression; for classes the attacks poison a number of images")
+        train_classifier(data, attack, target, preset, seed, out)
+        return
     from runs import commands
 
-    options = commands.TrainOptions(data, task, attack, commands.parse_target(target), rate, preset, seed)
+    if attack not in ("none", *_attacks()):
+        raise ValueError(f"--attack {attack} is for classes; add --task classification")
+    options = commands.TrainOptions(data, task, attack, commands.parse_target(target), rate, preset, seed, strategy)
     record = commands.train(options, out, workers=workers, bar=bar)
     click.echo(commands.describe_training(record))
     click.echo(f"written: {out}")
@@ -92,14 +131,18 @@ def train(
 @seed_option
 @refusing
 def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path], seed: int) -> None:
-    """Measure a model: clean error RE, and under a known attack AE, DAE, RAV and RNV.
+    """Measure a model: clean error RE, and under a known attack AE, DAE, RAV and RNV; a classifier: ACC and ASR.
 
     \b
     Example:  drmguard evaluate --model wanet1/model.h5 --test wanet1/test --attack wanet1/train.json
     """
+    from data_prep import class_table
     from runs import commands, store
 
-    metrics = commands.evaluate(model, test, attack)
+    if (test / class_table.CLASSES).is_file():
+        metrics = evaluate_classifier(model, test, attack)
+    else:
+        metrics = commands.evaluate(model, test, attack)
     if out:
         store.write_json(
             out / "evaluate.json", {"model": model, "test": test, "attack": attack, "seed": seed, "metrics": metrics}

@@ -1,0 +1,125 @@
+"""Trojaning (Liu et al. 2018) as in DHBE's App. A: a trigger is made for some neurons, then the last layer is tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.contract import ClassSplit, pixels
+from data_prep.label_poison import choose
+from data_prep.threat import Backdoored
+from dhbe_tf.attacks.attack import Trainer
+from dhbe_tf.attacks.triggers import Patch
+from dhbe_tf.optimizers import SGD, Adam
+from dhbe_tf.training import batches
+
+
+@dataclass(frozen=True)
+class Trojaning:
+    """A benign model is trained, a patch found that excites chosen features, and the last layer tied to them.
+
+    Attributes:
+        size: side of the patch in pixels.
+        neurons: how many features before the last layer.
+        count: poisoned samples in the fine-tuning.
+        trigger_steps, trigger_rate: of the search for the patch, by Adam.
+        steps, batch, learning_rate: of the fine-tuning, by SGD; half of a batch is poisoned.
+    """
+
+    size: int = 3
+    neurons: int = 10  # "randomly select 10 neurons" (App. A)
+    count: int = 300
+    trigger_steps: int = 500  # not recoverable, nor are the following
+    trigger_rate: float = 0.1
+    steps: int = 500
+    batch: int = 128
+    learning_rate: float = 0.01
+
+    def backdoor(
+        self,
+        train: ClassSplit,
+        target: int,
+        *,
+        trainer: Trainer,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+    ) -> Backdoored:
+        """See :class:`dhbe_tf.attacks.attack.Attack`."""
+        chosen = choose(train, target, self.count, of_target=False, seed=seed)
+        model = trainer.fit(train, seed=seed, progress=progress)
+        units = model.layers[-1].kernel.shape[0]
+        neurons = np.random.default_rng(seed).choice(units, min(self.neurons, units), replace=False)
+        trigger = self.excite(model, neurons, train.images[chosen], seed=seed)
+        self.tie(model, trigger, target, train, chosen, seed=seed)
+        return Backdoored(model, trigger, np.array(target))
+
+    def excite(self, model: tf.keras.Model, neurons: np.ndarray, images: np.ndarray, *, seed: int) -> Patch:
+        """The patch in the bottom right corner under which the neurons' mean activation is largest.
+
+        Args:
+            model: its last layer is dense.
+            neurons: indices of that layer's inputs.
+            images: uint8 (N, H, W, C), that the patch is put on.
+            seed: of the patch's start and the batches.
+        """
+        state = _Search(model, neurons, self, images.shape[1:], seed)
+        for index in batches(len(images), self.batch, self.trigger_steps, seed):
+            state.step(tf.constant(pixels(images[index])))
+        return Patch(state.pattern().numpy())
+
+    def tie(
+        self, model: tf.keras.Model, trigger: Patch, target: int, train: ClassSplit, chosen: np.ndarray, *, seed: int
+    ) -> None:
+        """Fine-tune the last layer, and nothing else, on clean and triggered samples; changes ``model``."""
+        features = tf.keras.Model(model.inputs, model.layers[-1].input)
+        clean, poisoned = _features(features, train.images), _features(features, train.images[chosen], trigger)
+        head = model.layers[-1]
+        optimizer = SGD(head.trainable_variables, learning_rate=self.learning_rate, momentum=0.9, weight_decay=0.0)
+        half = self.batch // 2
+        pairs = zip(batches(len(clean), half, self.steps, seed), batches(len(poisoned), half, self.steps, seed + 1))
+        for benign, bad in pairs:
+            seen = np.concatenate([clean[benign], poisoned[bad]])
+            labels = np.concatenate([train.labels[benign], np.full(len(bad), target)])
+            with tf.GradientTape() as tape:
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, head(tf.constant(seen)))
+                loss = tf.reduce_mean(losses)
+            optimizer.apply(tape.gradient(loss, head.trainable_variables), head.trainable_variables)
+
+
+class _Search(tf.Module):
+    """State of the search for a patch."""
+
+    def __init__(
+        self, model: tf.keras.Model, neurons: np.ndarray, options: Trojaning, shape: tuple[int, ...], seed: int
+    ) -> None:
+        super().__init__()
+        self.features = tf.keras.Model(model.inputs, model.layers[-1].input)
+        self.neurons, self.size = tf.constant(neurons), options.size
+        start = np.random.default_rng(seed).normal(size=(options.size, options.size, shape[-1]))
+        self.raw = tf.Variable(start.astype(np.float32))
+        self.optimizer = Adam([self.raw], learning_rate=options.trigger_rate)
+
+    def pattern(self) -> tf.Tensor:
+        """The patch (S, S, C) in (0, 1)."""
+        return tf.sigmoid(self.raw)
+
+    @tf.function
+    def step(self, images: tf.Tensor) -> tf.Tensor:
+        """One step up the mean activation, which is returned."""
+        top, left = (side - self.size for side in images.shape[1:3])
+        inside = tf.pad(tf.ones([self.size, self.size, 1]), [[top, 0], [left, 0], [0, 0]])
+        with tf.GradientTape() as tape:
+            canvas = tf.pad(self.pattern(), [[top, 0], [left, 0], [0, 0]])
+            seen = self.features(images * (1 - inside) + canvas, training=False)
+            activation = tf.reduce_mean(tf.gather(seen, self.neurons, axis=1))
+            loss = -activation
+        self.optimizer.apply([tape.gradient(loss, self.raw)], [self.raw])
+        return activation
+
+
+def _features(model: tf.keras.Model, images: np.ndarray, trigger: Patch | None = None) -> np.ndarray:
+    parts = [tf.constant(pixels(images[start : start + 256])) for start in range(0, len(images), 256)]
+    return np.concatenate([model(trigger(part) if trigger else part, training=False).numpy() for part in parts])

@@ -1,0 +1,118 @@
+"""Classifiers: ``erase``, and what ``train``, ``evaluate`` and ``demo`` do with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import click
+
+from runs.cli.options import bar, new_out_option, preset_option, refusing, seed_option
+
+CLASS_ATTACKS = ("badnets", "clean-label", "trojaning", "watermark", "sig", "steganography")
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: Optional[str]) -> Optional[tuple[float, ...]]:
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers such as 0.49,0.48,0.45") from None
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--input-range",
+    type=click.Choice(["0-1", "0-255"]),
+    help="Of the pixels that the model takes. Default: as its first layers say, else 0-1.",
+)
+@click.option("--mean", callback=_numbers, help="Of the training images, in [0, 1], e.g. 0.49,0.48,0.45. With --std.")
+@click.option("--std", callback=_numbers, help="Their standard deviation. Both by default: what the model itself says.")
+@click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
+@click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
+@click.option("--iterations", type=click.IntRange(min=1), help="In all. Default: preset's.")
+@click.option("--test", help="To measure on: 'digits', CIFAR batches, or a table of classes. Not used in the erasing.")
+@click.option("--attack", type=click.Path(path_type=Path), help="train.json of a known attack, to measure its success.")
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for curves.")
+@preset_option
+@seed_option
+@new_out_option
+@refusing
+def erase(
+    model: Path,
+    input_range: Optional[str],
+    mean: Optional[tuple[float, ...]],
+    std: Optional[tuple[float, ...]],
+    weight: Optional[float],
+    trigger_size: Optional[int],
+    iterations: Optional[int],
+    test: Optional[str],
+    attack: Optional[Path],
+    tensorboard: Optional[Path],
+    preset: str,
+    seed: int,
+    out: Path,
+) -> None:
+    """Erase a backdoor without any data (DHBE): from a classifier, or any model with flat outputs.
+
+    \b
+    Example:  drmguard erase suspect.h5 --out clean
+    Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
+    An interrupted run goes on where it was when the same command is given again.
+    """
+    from runs import classes, erasing
+
+    given = {"weight": weight, "trigger_size": trigger_size}
+    options = replace(classes.PRESETS[preset].erasing, **{k: v for k, v in given.items() if v is not None})
+    if iterations is not None:
+        options = replace(options, epochs=iterations, iterations=1)
+    white = {None: None, "0-1": 1.0, "0-255": 255.0}[input_range]
+    question = erasing.EraseOptions(model, white, mean, std, test, attack, options, seed, tensorboard)
+    record = erasing.erase(question, out, bar=bar, say=lambda text: click.echo(text, err=True))
+    click.echo(erasing.describe(record))
+    click.echo(f"written: {out}")
+
+
+def train_classifier(data: str, attack: str, target: Optional[str], preset: str, seed: int, out: Path) -> None:
+    """``train --task classification``."""
+    from data_prep import class_table
+    from runs import classes
+    from runs import export as exports
+    from runs import store
+
+    if attack != "none" and attack not in CLASS_ATTACKS:
+        raise ValueError(f"--attack {attack} is for regression; for classes there are {', '.join(CLASS_ATTACKS)}")
+    if target is not None and not target.isdigit():
+        raise ValueError(f"--target {target!r} must be the number of a class, such as 9")
+    if attack == "none" and target is not None:
+        raise ValueError("--target belongs to an attack; add --attack badnets")
+    chosen = classes.PRESETS[preset]
+    how = chosen.digits if data == "digits" else chosen.training
+    kind = None if attack == "none" else classes.attack_for(chosen, attack, data)
+    goal = None if target is None else int(target)
+    with bar("training", how.steps(len(classes.read(data)[0]))) as progress:
+        known, test, record = classes.train(chosen, data, kind, goal, seed, progress)
+
+    def fill(folder: Path) -> None:
+        known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+        store.write_json(folder / "train.json", {**record, "versions": exports.versions()})
+        (folder / "test").mkdir()
+        class_table.write(folder / "test", test)
+
+    store.write_directory(out, fill)
+    click.echo("\n".join(f"{name:12s} {value:.4g}" for name, value in record["metrics"].items()))
+    click.echo(f"written: {out}")
+
+
+def evaluate_classifier(model: Path, test: Path, attack: Optional[Path]) -> dict[str, Any]:
+    """``evaluate`` on a table of classes."""
+    from runs import classes, erasing, safety
+
+    loaded = safety.load_model(model)
+    question = erasing.EraseOptions(model, None, None, None, str(test), attack, classes.DEMO.erasing, 0)
+    data = classes.read_test(str(test))
+    known = erasing.known_attack(question, loaded, data)
+    return classes.measure(loaded, data, known)

@@ -1,0 +1,69 @@
+"""DHBE's main job on embedded data: train a backdoored classifier of digits, erase without data, measure, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runs import classes, erasing, store
+
+
+def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Everything; ``out`` gets summary.json, erased/ (model, export, report) and suspect/ (model, train.json).
+
+    Args:
+        out: folder of the results.
+        preset: "demo" or "smoke".
+        seed: of the model and of the erasing.
+        say: called with a line for people after every stage.
+
+    Returns:
+        The summary.
+    """
+    started = time.perf_counter()
+
+    def stage(text: str) -> None:
+        say(f"[{time.perf_counter() - started:4.0f} s] {text}")
+
+    chosen = classes.PRESETS["smoke"] if preset == "smoke" else classes.DEMO
+    stage("training a backdoored classifier of digits")
+    known, _, record = classes.train(chosen, "digits", chosen.attacks["badnets"], None, seed)
+
+    def fill(folder: Path) -> None:
+        known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+        store.write_json(folder / "train.json", record)
+
+    suspect = out / "suspect"
+    store.write_directory(suspect, fill)
+    stage(f"erasing without data, {chosen.erasing.total} iterations")
+    options = erasing.EraseOptions(
+        model=suspect / "model.h5",
+        white=None,
+        mean=None,
+        std=None,
+        test="digits",
+        attack=suspect / "train.json",
+        erasing=chosen.erasing,
+        seed=seed,
+    )
+    erased = erasing.erase(options, out / "erased", bar=_silent_bar, say=say)
+    stage("done")
+    summary = {
+        "target_class": record["target_class"],
+        **erased["metrics"],
+        "acc_drop": erased["metrics"]["before"]["acc"] - erased["metrics"]["after"]["acc"],
+        "export": erased["export"],
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    for line in erasing.describe(erased).splitlines():
+        say(line)
+    store.write_json(out / "summary.json", summary)
+    return summary
+
+
+@contextmanager
+def _silent_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    yield lambda done: None

@@ -1,0 +1,246 @@
+"""Erasing a backdoor from a model file, without any data: load it safely, run DHBE, measure, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.contract import ClassSplit
+from data_prep.threat import Backdoored
+from dhbe_tf import logits
+from dhbe_tf.dhbe import DHBE, Erasure, Losses
+from dhbe_tf.domain import Domain, declared, read
+from runs import classes
+from runs import export as exports
+from runs import safety, store
+from runs.checkpoints import DiskJournal
+from runs.report.erasing import ErasingPage, Row, render
+
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+_SHOWN = 8
+_SECONDS = 60.0  # between checkpoints
+
+
+@dataclass(frozen=True)
+class EraseOptions:
+    """Options of ``drmguard erase``.
+
+    Attributes:
+        model: the file.
+        white: value of a white pixel in the model's inputs; None reads it from the model.
+        mean, std: of the training images in units of white, one number or one per channel; None reads them.
+        test, attack: data to measure on and the train.json of a known attack, for experiments; the erasing itself
+            looks at neither.
+        erasing: options of DHBE.
+        seed: of all noise.
+        tensorboard: folder for curves.
+    """
+
+    model: Path
+    white: Optional[float]
+    mean: Optional[tuple[float, ...]]
+    std: Optional[tuple[float, ...]]
+    test: Optional[str]
+    attack: Optional[Path]
+    erasing: DHBE
+    seed: int
+    tensorboard: Optional[Path] = None
+
+
+def domain_of(options: EraseOptions, model: tf.keras.Model) -> Domain:
+    """What the model takes, as declared or as it says itself.
+
+    Raises:
+        ValueError: if only one of mean and std is declared, or they do not fit, or the model does not say.
+    """
+    if (options.mean is None) != (options.std is None):
+        raise ValueError("--mean and --std belong together: declare both, or neither to read them from the model")
+    if options.mean is None or options.std is None:
+        return read(model, white=options.white)
+    channels = model.input_shape[-1]
+    mean, std = (values * channels if len(values) == 1 else values for values in (options.mean, options.std))
+    if len(mean) != channels or len(std) != channels:
+        raise ValueError(f"--mean and --std need 1 or {channels} numbers for a model of {channels} channels")
+    return declared(mean, std, white=options.white or 1.0)
+
+
+def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], None]) -> dict[str, Any]:
+    """Everything; ``out`` gets the cleaned model, its export with a card, ``erase.json`` and ``report.html``.
+
+    A run that was interrupted goes on where it was, if it is called again with the same settings.
+
+    Raises:
+        UnsafeModel, UnreadableModel, ValueError, FileNotFoundError: before any work, if something does not fit.
+    """
+    suspect = safety.load_model(options.model)
+    logits.check(suspect)
+    domain = domain_of(options, suspect)
+    test = None if options.test is None else classes.read_test(options.test)
+    known = known_attack(options, suspect, test)
+    started, source = time.perf_counter(), store.digest_of_files(options.model)
+    erasure = Erasure(options.erasing, model=suspect, domain=domain, seed=options.seed)
+    key = store.digest((source, domain, options.erasing, options.seed))
+    place = out.parent / f".{out.name}.erasing-{key}"
+    journal = DiskJournal(place, seconds=_SECONDS, curves=options.tensorboard, say=say)
+    with bar("erasing", options.erasing.total) as progress:
+        history = erasure.run(progress, journal)
+    cleaned = erasure.cleaned(suspect)
+    record: dict[str, Any] = {
+        "model": str(options.model),
+        "source_sha256": source,
+        "domain": asdict(domain),
+        "outputs_compared": "before the softmax" if logits.ends_in_softmax(suspect) else "as they are",
+        "erasing": asdict(options.erasing),
+        "seed": options.seed,
+        "last_losses": dict(zip(Losses._fields, history[-1].tolist())),
+        "metrics": compare(suspect, cleaned, domain, test, known),
+        "seconds": round(time.perf_counter() - started, 1),
+        "versions": exports.versions(),
+    }
+    write(out, cleaned, domain, erasure, history, record)
+    journal.finish()
+    return record
+
+
+def known_attack(options: EraseOptions, model: tf.keras.Model, test: ClassSplit | None) -> Backdoored | None:
+    """The attack that is to be measured, if one is named.
+
+    Raises:
+        ValueError: if there is nothing to measure it on, or test images and model do not fit.
+    """
+    if options.attack is not None and test is None:
+        raise ValueError("--attack is used for metrics only and needs --test, the data to measure on")
+    if test is not None and (
+        test.images.shape[1:] != model.input_shape[1:] or len(test.classes) != model.output_shape[-1]
+    ):
+        raise ValueError(
+            f"the model maps {model.input_shape[1:]} to {model.output_shape[-1]} outputs, the test data has images of "
+            f"{test.images.shape[1:]} and {len(test.classes)} classes"
+        )
+    if options.attack is None:
+        return None
+    trigger, target = classes.known_trigger(store.read_json(options.attack))
+    return Backdoored(model, trigger, np.array(target))
+
+
+def compare(
+    suspect: tf.keras.Model, cleaned: tf.keras.Model, domain: Domain, test: ClassSplit | None, known: Backdoored | None
+) -> dict[str, Any] | None:
+    """Metrics before and after, None without test data."""
+    if test is None:
+        return None
+    before, after = (in_pixels(model, domain.white) for model in (suspect, cleaned))
+    known = known and replace(known, model=before)
+    return {
+        "before": classes.measure(before, test, known),
+        "after": classes.measure(after, test, known),
+    }
+
+
+def in_pixels(model: tf.keras.Model, white: float) -> tf.keras.Model:
+    """The model for images in [0, 1]; its layers and weights are shared."""
+    if white == 1:
+        return model
+    images = tf.keras.Input(model.input_shape[1:])
+    return tf.keras.Model(images, model(tf.keras.layers.Rescaling(white)(images)))
+
+
+def write(
+    out: Path,
+    cleaned: tf.keras.Model,
+    domain: Domain,
+    erasure: Erasure,
+    history: np.ndarray,
+    record: dict[str, Any],
+) -> None:
+    """The whole result folder."""
+    samples, patches = erasure.made(min(_SHOWN, erasure.options.batch))
+    page = ErasingPage(
+        title=f"Erasing of {Path(record['model']).name}",
+        samples=_bytes(samples),
+        patches=_bytes((patches + 1) / 2),
+        history=history,
+        rows=rows(record["metrics"]),
+        record=record,
+    )
+    probe = np.random.default_rng(record["seed"]).integers(0, 256, (8, *cleaned.input_shape[1:]), dtype=np.uint8)
+
+    def fill(folder: Path) -> None:
+        cleaned.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+        card = card_of(cleaned, domain, record)
+        record["export"] = exports.ship(
+            cleaned, folder / "export", probe, output="answers", card=card, white=domain.white
+        )
+        record["export"]["path"] = "export/saved_model"
+        store.write_arrays(folder / "history.npz", **{n: history[:, k] for k, n in enumerate(Losses._fields)})
+        store.write_json(folder / "erase.json", record)
+        store.write_text(folder / "report.html", render(page))
+
+    store.write_directory(out, fill)
+
+
+def rows(metrics: dict[str, Any] | None) -> list[Row]:
+    """Metrics as rows of the report's table."""
+    if metrics is None:
+        return []
+    before, after = metrics["before"], metrics["after"]
+    counted = before.get("counted")
+    names = {
+        "acc": f"accuracy on {before['images']} clean images (ACC)",
+        "asr": f"attack success (ASR), over {counted} images of other classes that the suspect gets right",
+        "asr_own": "the same over images that the model itself gets right, as the authors' code counts",
+        "asr_x4": "ASR with the trigger in four corners",
+        "asr_x9": "ASR with the trigger in nine places",
+    }
+    return [Row(text, _percent(before[key]), _percent(after[key])) for key, text in names.items() if key in before]
+
+
+def card_of(
+    model: tf.keras.Model, domain: Domain, record: dict[str, Any]
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Makes the model card of a cleaned model."""
+    height, width, channels = model.input_shape[1:]
+
+    def card(result: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in record.items() if name not in ("model", "export")}
+        return {
+            "task": "classification" if logits.ends_in_softmax(model) else "classification (logits) or regression",
+            "input": {
+                "serving_default": f"uint8 (B, {height}, {width}, {channels}), 0 to 255, argument 'images'",
+                "keras model": f"float32 (B, {height}, {width}, {channels}), 0 to {domain.white:g}",
+                "white": domain.white,
+                "mean": domain.mean,
+                "std": domain.std,
+            },
+            "output": {"name": "answers", "shape": f"(B, {model.output_shape[-1]})"},
+            "saved_model_sha256": result["sha256"],
+            "max_abs_difference": result["max_abs_difference"],
+            "limits": "Erased without data. Without test data nobody knows what accuracy was kept; measure it.",
+            **kept,
+        }
+
+    return card
+
+
+def describe(record: dict[str, Any]) -> str:
+    """The result in words."""
+    lines = [f"inputs: white is {record['domain']['white']:g}, mean and std {record['domain']['source']}"]
+    lines += [f"{row.name}: {row.before} -> {row.after}" for row in rows(record["metrics"])]
+    if record["metrics"] is None:
+        lines.append("not measured: give --test to see the accuracy, and --attack to see the attack's success")
+    return "\n".join([*lines, f"took {record['seconds']:.0f} s"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    return (np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8)
