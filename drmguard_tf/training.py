@@ -12,6 +12,7 @@ import tensorflow as tf
 from data_prep.contract import Split
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.poison import CLEAN, CROSS, POISONED, Poisoning
+from drmguard_tf.distribution import across, share_out
 from drmguard_tf.models import ARCHITECTURES
 from drmguard_tf.optimizers import Adam
 
@@ -49,6 +50,7 @@ class Training:
         like: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
         journal: Journal = NO_JOURNAL,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> tf.keras.Model:
         """Train a new model.
 
@@ -59,6 +61,7 @@ class Training:
             like: a model whose architecture is used, with fresh weights, instead of ``architecture``.
             progress: called with the number of steps done.
             journal: where an interrupted training goes on.
+            strategy: the devices that share each batch; None takes one.
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
@@ -70,22 +73,33 @@ class Training:
             model = tf.keras.models.clone_model(like)
         else:
             model = ARCHITECTURES[self.architecture](train.images.shape[1:], train.targets.shape[1])
-        fit = _Fit(model, self, poisoning, seed)
+        strategy = strategy or tf.distribute.get_strategy()
+        shared = across(strategy, model)
+        with strategy.scope():
+            fit = _Fit(shared, self, poisoning, seed, strategy)
         roles = poisoning.roles(len(train), seed) if poisoning else np.full(len(train), CLEAN, np.int8)
-        done = journal.resume({"model": model, "optimizer": fit.optimizer, "random": fit.random})
+        done = journal.resume({"model": shared, "optimizer": fit.optimizer, "random": fit.random})
         for step, index in islice(enumerate(batches(len(train), self.batch, self.steps, seed), 1), done, None):
-            loss = fit.step(train.images[index], train.targets[index], roles[index])
+            loss = fit.step(*share_out(strategy, (train.images[index], train.targets[index], roles[index])))
             progress(step)
             journal.note(step, {"loss": loss})
+        model.set_weights(shared.get_weights())
         return model
 
 
 class _Fit(tf.Module):
     """State of one training: model, optimizer, random numbers, and the compiled step."""
 
-    def __init__(self, model: tf.keras.Model, options: Training, poisoning: Poisoning | None, seed: int) -> None:
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        options: Training,
+        poisoning: Poisoning | None,
+        seed: int,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.strategy = model, strategy
         boundaries = [int(share * options.steps) for share in options.milestones]
         rates = [options.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
         schedule = tf.keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates) if boundaries else rates[0]
@@ -97,6 +111,11 @@ class _Fit(tf.Module):
     @tf.function
     def step(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
         """One Adam step on a batch: uint8 images (B, H, W, C), targets (B, K), roles (B,). Returns the loss."""
+        losses = self.strategy.run(self._update, args=(images, targets, roles))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+    def _update(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
+        """One device's part of a step; the optimizer sums the gradients of all devices."""
         images = tf.cast(images, tf.float32) / 255
         if self.poisoning is not None:
             images, targets = self._poison(self.poisoning, images, targets, roles)
@@ -104,6 +123,7 @@ class _Fit(tf.Module):
             predicted = self.model(images, training=True)
             loss = tf.reduce_mean(tf.abs(predicted - targets))  # the L1 loss of DRMGuard's App. A.4
             loss += tf.add_n(self.model.losses) if self.model.losses else 0.0
+            loss /= self.strategy.num_replicas_in_sync
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss

@@ -123,7 +123,11 @@ class Case:
 
 
 def fit(
-    case: Case, parts: Parts, progress: Callable[[int], None] = _silent, journal: Journal = NO_JOURNAL
+    case: Case,
+    parts: Parts,
+    progress: Callable[[int], None] = _silent,
+    journal: Journal = NO_JOURNAL,
+    strategy: Optional[tf.distribute.Strategy] = None,
 ) -> tuple[tf.keras.Model, dict[str, Any]]:
     """Train the model of a case.
 
@@ -132,6 +136,7 @@ def fit(
         parts: of the case's source.
         progress: called with the number of steps done.
         journal: where an interrupted training goes on.
+        strategy: the devices that share each batch; None takes one.
 
     Returns:
         The model, and its record: the case as plain values with ``metrics`` on the test part.
@@ -139,24 +144,29 @@ def fit(
     poisoning = None
     if case.attack is not None:
         poisoning = case.attack.poisoning(parts.train.images.shape[1:], np.float32(case.target), case.seed)
-    model = case.training.fit(parts.train, seed=case.seed, poisoning=poisoning, progress=progress, journal=journal)
+    model = case.training.fit(
+        parts.train, seed=case.seed, poisoning=poisoning, progress=progress, journal=journal, strategy=strategy
+    )
     return model, {**describe(case), "metrics": measure(case, model, parts.test)}
 
 
-def train(case: Case, home: Path, journal: Journal = NO_JOURNAL) -> Path:
+def train(
+    case: Case, home: Path, journal: Journal = NO_JOURNAL, strategy: Optional[tf.distribute.Strategy] = None
+) -> Path:
     """Train the model of a case and keep it, unless that is done already.
 
     Args:
         case: what to train.
         home: root of the store.
         journal: where an interrupted training goes on.
+        strategy: the devices that share each batch; None takes one.
 
     Returns:
         The folder, with ``model.h5`` and ``train.json``.
     """
     folder = case.folder(home)
     if not (folder / "train.json").is_file():
-        model, record = fit(case, case.source.parts(home, workers=1), journal=journal)
+        model, record = fit(case, case.source.parts(home, workers=1), journal=journal, strategy=strategy)
 
         def fill(temporary: Path) -> None:
             model.save(temporary / "model.h5", include_optimizer=False)

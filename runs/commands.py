@@ -41,6 +41,7 @@ class TrainOptions:
     rate: Optional[float]
     preset: str
     seed: int
+    strategy: str = "one"
 
 
 def parse_target(text: str | None) -> tuple[float, ...] | None:
@@ -89,7 +90,7 @@ def train(options: TrainOptions, out: Path, *, workers: int | None, bar: Bar) ->
     with bar("reading data", count) as progress:
         parts = case.source.parts(home, workers=workers or parallel.cores(), progress=progress)
     with bar(f"training {case.name}", case.training.steps) as progress:
-        model, record = cases.fit(case, parts, progress)
+        model, record = cases.fit(case, parts, progress, strategy=parallel.strategy(options.strategy))
     task = case.source.data.spec.task
 
     def fill(folder: Path) -> None:

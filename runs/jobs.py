@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Optional, Protocol, Union
 
 import numpy as np
+import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.journal import Journal
@@ -24,6 +25,7 @@ class Desk(Protocol):
     """What a job finds when it is done: the store, other jobs' results, and journals of its own."""
 
     home: Path
+    strategy: Optional[tf.distribute.Strategy]
 
     def result(self, job: Job) -> dict[str, Any]:
         """What another job found; it is done first if need be."""
@@ -63,7 +65,7 @@ class Train:
         if (folder / "train.json").is_file() and not self._as_recorded(folder, desk):
             desk.say(f"{folder} is not what its record says, and is made again")
             shutil.rmtree(folder)
-        cases.train(self.case, desk.home, desk.journal("training"))
+        cases.train(self.case, desk.home, desk.journal("training"), desk.strategy)
         record = store.read_json(folder / "train.json")
         return {"metrics": record["metrics"], "sha256": store.digest_of_files(folder / "model.h5")}
 

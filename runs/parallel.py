@@ -84,6 +84,13 @@ def spread(work: Callable[[Work], Answer], pieces: Sequence[Work], *, workers: i
     return Parallel(n_jobs=workers, return_as="generator")(delayed(_limited)(work, piece, threads) for piece in pieces)
 
 
+def strategy(name: str) -> Any:
+    """How the devices of this machine train: "one" of them, as None, or "mirrored", all of them together."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy() if name == "mirrored" else None
+
+
 def limit_threads(threads: int) -> None:
     """Keep TensorFlow in this process to a number of threads. Settled by the first call, before any computation."""
     import tensorflow as tf

@@ -45,11 +45,13 @@ class Setting:
         home: root of the store.
         checkpoint_seconds: what a kill can cost.
         curves: whether TensorBoard files are written.
+        mirrored: whether all devices of a machine share each training.
     """
 
     home: Path
     checkpoint_seconds: float = 60.0
     curves: bool = True
+    mirrored: bool = False
 
 
 class Bench:
@@ -57,6 +59,7 @@ class Bench:
 
     def __init__(self, setting: Setting, job: Job) -> None:
         self.setting, self.home, self.key = setting, setting.home, jobs.key(job)
+        self.strategy = parallel.strategy("mirrored" if setting.mirrored else "one")
         self.journals: list[DiskJournal] = []
         self.remarks: list[str] = []
 

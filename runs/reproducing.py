@@ -44,7 +44,16 @@ def finished(name: str, options: Options, home: Path) -> Optional[str]:
     return f"nothing to do: all {len(kept['jobs'])} cases are in {home}\n\n" + "\n".join(shown)
 
 
-def run(name: str, options: Options, home: Path, *, crew: Any, checkpoint_seconds: float, say: Say) -> str:
+def run(
+    name: str,
+    options: Options,
+    home: Path,
+    *,
+    crew: Any,
+    checkpoint_seconds: float,
+    say: Say,
+    mirrored: bool = False,
+) -> str:
     """Do what is missing and write the tables.
 
     Returns:
@@ -60,7 +69,7 @@ def run(name: str, options: Options, home: Path, *, crew: Any, checkpoint_second
     crew.check()
     planned = experiment(name).plan(PRESETS[options.preset], options)
     names = [job.name for wave in jobs.in_order(planned) for job in wave]
-    setting = pipeline.Setting(home, checkpoint_seconds)
+    setting = pipeline.Setting(home, checkpoint_seconds, mirrored=mirrored)
     with board.shown(names, crew.workers, say) as told:
         outcomes = pipeline.run(planned, setting, crew=crew, told=told)
     failed = [outcome for outcome in outcomes.values() if outcome.state == pipeline.FAILED]

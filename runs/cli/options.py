@@ -75,6 +75,13 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--workers", type=click.IntRange(min=1), help=text)(command)
 
 
+def strategy_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--strategy``."""
+    text = "one: the first GPU or the CPU; mirrored: all GPUs of this machine share each batch of a training."
+    choice = click.Choice(["one", "mirrored"])
+    return click.option("--strategy", default="one", show_default=True, type=choice, help=text)(command)
+
+
 def new_folder(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
     """Refuse a folder that holds something: what is on disk is never replaced."""
     if value.exists() and (not value.is_dir() or any(value.iterdir())):

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import click
 
 from runs import experiments
-from runs.cli.options import preset_option, refusing, workers_option
+from runs.cli.options import preset_option, refusing, strategy_option, workers_option
 
 
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,6 +60,7 @@ def list_() -> None:
     type=click.FloatRange(min=0),
     help="Time between checkpoints: what a kill can cost.",
 )
+@strategy_option
 @click.option("--dry-run", is_flag=True, help="Print every case with its settings and a guess of the time; do nothing.")
 @refusing
 def run(
@@ -73,6 +74,7 @@ def run(
     backend: str,
     address: Optional[str],
     checkpoint_seconds: float,
+    strategy: str,
     dry_run: bool,
 ) -> None:
     """Run an experiment: what the store holds is not done again, what was interrupted goes on.
@@ -90,7 +92,13 @@ def run(
     if shown is None:
         crew = parallel.Crew(workers or parallel.cores(), threads, backend, address)
         shown = reproducing.run(
-            name, options, home, crew=crew, checkpoint_seconds=checkpoint_seconds, say=lambda text: click.echo(text)
+            name,
+            options,
+            home,
+            crew=crew,
+            checkpoint_seconds=checkpoint_seconds,
+            say=lambda text: click.echo(text),
+            mirrored=strategy == "mirrored",
         )
     click.echo(shown)
 
