@@ -70,20 +70,6 @@ class Crew:
         return _in_processes(self, work, pieces)
 
 
-def spread(work: Callable[[Work], Answer], pieces: Sequence[Work], *, workers: int) -> Iterator[Answer]:
-    """Answers to all pieces, in their order, as they are finished.
-
-    Args:
-        work: a function of the top level of a module; what it returns must be picklable.
-        pieces: picklable.
-        workers: processes; with 1 or a single piece all is done in this process, with all its threads.
-    """
-    if workers == 1 or len(pieces) == 1:
-        return (work(piece) for piece in pieces)
-    threads = max(1, cores() // workers)
-    return Parallel(n_jobs=workers, return_as="generator")(delayed(_limited)(work, piece, threads) for piece in pieces)
-
-
 def strategy(name: str) -> Any:
     """How the devices of this machine train: "one" of them, as None, or "mirrored", all of them together."""
     import tensorflow as tf
@@ -100,8 +86,32 @@ def limit_threads(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def _limited(work: Callable[[Work], Answer], piece: Work, threads: int) -> Answer:
-    limit_threads(threads)
+def spread(
+    work: Callable[[Work], Answer],
+    pieces: Sequence[Work],
+    *,
+    workers: int,
+    limit: Callable[[int], None] = limit_threads,
+) -> Iterator[Answer]:
+    """Answers to all pieces, in their order, as they are finished.
+
+    Args:
+        work: a function of the top level of a module; what it returns must be picklable.
+        pieces: picklable.
+        workers: processes; with 1 or a single piece all is done in this process, with all its threads.
+        limit: keeps a worker to a number of threads; work without TensorFlow names its own and is spared its import.
+    """
+    if workers == 1 or len(pieces) == 1:
+        return (work(piece) for piece in pieces)
+    threads = max(1, cores() // workers)
+    calls = (delayed(_limited)(work, piece, threads, limit) for piece in pieces)
+    return Parallel(n_jobs=workers, return_as="generator")(calls)
+
+
+def _limited(
+    work: Callable[[Work], Answer], piece: Work, threads: int, limit: Callable[[int], None] = limit_threads
+) -> Answer:
+    limit(threads)
     return work(piece)
 
 
