@@ -17,7 +17,8 @@ from PIL import Image
 from data_prep.mpii_face_gaze import MpiiFaceGaze
 from data_prep.normalisation import FACE_MODEL, Face, face_of, virtual_rotation
 from data_prep.opencv import opencv
-from runs.preparing import Bar, Preparation, limit_threads, prepare
+from runs.chunks import limit_threads
+from runs.preparing import Bar, Preparation, prepare
 
 _CAMERA = np.array([[994.73, 0, 624.66], [0, 998.17, 364.09], [0, 0, 1]])
 _DISTORTION = np.array([[-0.163, 0.668, -0.0012, -0.003, -1.02]])

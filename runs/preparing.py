@@ -11,7 +11,6 @@ import csv
 import errno
 import hashlib
 import io
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,17 +23,16 @@ import numpy as np
 from PIL import Image
 
 from data_prep import archives
-from data_prep.contract import HALF_TURN
 from data_prep.image_table import TABLE
-from data_prep.raw import BrokenSample, Entry, Listing, RawData, Sample
+from data_prep.raw import Listing, RawData
 from runs import parallel, store
+from runs.chunks import Chunk, limit_threads, work
 
 RECORD = "dataset.json"
 CLASSES = "classes.txt"
 _FORMAT = 1  # of dataset.json
-_CHUNK = 500  # images per chunk: what a kill can cost, and what one folder of images holds
+_CHUNK = 100  # images per chunk: what a kill can cost each process, and what one folder of images holds
 _LOST = 0.05  # share of the data set that may be left out before it looks like an archive that was not unpacked whole
-_Z_RLE = 3  # zlib's strategy for filtered images: half the time of the default, files no larger
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -58,19 +56,6 @@ class Preparation:
     strict: bool = False
     partial: bool = False
     workers: Optional[int] = None
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Work for one process: entries ``start`` and following, and where their images go, a folder of that number."""
-
-    data: RawData
-    folder: Path
-    home: Path
-    number: int
-    start: int
-    entries: tuple[Entry, ...]
-    strict: bool
 
 
 def prepare(asked: Preparation, *, bar: Bar) -> dict[str, Any]:
@@ -98,7 +83,7 @@ def prepare(asked: Preparation, *, bar: Bar) -> dict[str, Any]:
     _refuse_incomplete(asked, listing)
     home = _resume(asked, listing)
     jobs = [
-        _Chunk(
+        Chunk(
             asked.data, asked.folder, home, number, start, tuple(listing.entries[start : start + _CHUNK]), asked.strict
         )
         for number, start in enumerate(range(0, len(listing.entries), _CHUNK))
@@ -107,7 +92,7 @@ def prepare(asked: Preparation, *, bar: Bar) -> dict[str, Any]:
     rows, problems, done = [], [tuple(problem) for problem in listing.problems], 0
     try:
         with bar(f"preparing {asked.data.name}", len(listing.entries)) as progress:
-            for job, record in zip(jobs, parallel.spread(_work, jobs, workers=workers, limit=limit_threads)):
+            for job, record in zip(jobs, parallel.spread(work, jobs, workers=workers, limit=limit_threads)):
                 rows += record["rows"]
                 problems += [tuple(problem) for problem in record["problems"]]
                 done += len(job.entries)
@@ -145,15 +130,6 @@ def describe(record: dict[str, Any]) -> str:
             lines.append(f"{len(found)} {text} (all in {RECORD}), first:")
             lines += [f"  {source}: {reason}" for source, reason in found[:5]]
     return "\n".join(lines)
-
-
-def limit_threads(threads: int) -> None:
-    """Keep OpenCV in this process to a number of threads; without OpenCV there is nothing to keep."""
-    try:
-        import cv2
-    except ImportError:
-        return
-    cv2.setNumThreads(threads)
 
 
 def _partial_of(out: Path) -> Path:
@@ -227,53 +203,6 @@ def _resume(asked: Preparation, listing: Listing) -> Path:
     home.mkdir(parents=True)
     store.write_json(home / "settings.json", settings)
     return home
-
-
-def _work(chunk: _Chunk) -> dict[str, Any]:
-    """The record of a chunk: rows of the table with sizes and checksums, and what was left out."""
-    path = chunk.home / "chunks" / f"{chunk.number:05d}.json"
-    if path.is_file():
-        record = store.read_json(path)
-        if all(_vouched(chunk.home / "table" / row["image"], row["sha256"]) for row in record["rows"]):
-            return record
-    folder = f"images/{chunk.number:05d}"
-    (chunk.home / "table" / folder).mkdir(parents=True, exist_ok=True)
-    rows, problems = [], []
-    for index, entry in enumerate(chunk.entries, chunk.start):
-        try:
-            sample = chunk.data.sample(chunk.folder, entry)
-            _check(sample)
-        except BrokenSample as error:
-            if chunk.strict:
-                raise ValueError(f"{chunk.folder / entry.source}: {error}. Without --strict it is left out.") from error
-            problems.append((entry.source, str(error)))
-            continue
-        name = f"{folder}/{index:08d}.png"
-        content = _png(sample.image)
-        (chunk.home / "table" / name).write_bytes(content)
-        target = [value.item() for value in sample.target]
-        digest = hashlib.sha256(content).hexdigest()
-        rows.append({"image": name, "target": target, "subject": entry.subject, "part": entry.part, "sha256": digest})
-    record = {"rows": rows, "problems": problems}
-    store.write_text(path, json.dumps(record))
-    return record
-
-
-def _vouched(path: Path, digest: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
-
-
-def _check(sample: Sample) -> None:
-    if not np.isfinite(sample.target).all():
-        raise BrokenSample(f"its target is not finite: {sample.target.tolist()}")
-    if sample.target.dtype == np.float32 and np.abs(sample.target).max() > HALF_TURN:
-        raise BrokenSample(f"its target is larger than half a turn: {sample.target.tolist()} radians")
-
-
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=6, compress_type=_Z_RLE)
-    return buffer.getvalue()
 
 
 def _finish(

@@ -19,7 +19,8 @@ from data_prep.head_conventions import TO_OURS, Angles, to_matrix
 from data_prep.image_table import TABLE
 from data_prep.raw import inside
 from runs import parallel, store
-from runs.preparing import RECORD, limit_threads
+from runs.chunks import limit_threads
+from runs.preparing import RECORD
 
 _TILE, _CAPTION, _COLUMNS = 128, 14, 8  # pixels, pixels, tiles
 _CHUNK = 500

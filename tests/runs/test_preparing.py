@@ -159,16 +159,16 @@ def test_a_stopped_run_of_other_settings_is_left_alone(tmp_path, small_chunks, m
 
 def _stop_after(monkeypatch, *, chunks: int) -> None:
     """Let the run be interrupted after some chunks."""
-    work, done = preparing._work, []
+    work, done = preparing.work, []
 
     def interrupted(chunk):
         if len(done) == chunks:
-            monkeypatch.setattr(preparing, "_work", work)
+            monkeypatch.setattr(preparing, "work", work)
             raise KeyboardInterrupt
         done.append(chunk)
         return work(chunk)
 
-    monkeypatch.setattr(preparing, "_work", interrupted)
+    monkeypatch.setattr(preparing, "work", interrupted)
 
 
 def test_a_stopped_run_goes_on_without_doing_anything_twice(tmp_path, small_chunks, monkeypatch):
