@@ -37,11 +37,16 @@ def subject_disjoint(data: Split, *, train: float, benign: float, seed: int) -> 
     """
     people = np.random.default_rng(seed).permutation(np.unique(data.groups))
     cuts = _cuts(len(people), train, benign, "subjects")
-    return Parts(*(data.take(np.flatnonzero(np.isin(data.groups, part))) for part in np.split(people, cuts)))
+    parts = Parts(*(data.take(np.flatnonzero(np.isin(data.groups, part))) for part in np.split(people, cuts)))
+    _check_disjoint([part.groups for part in parts])
+    return parts
 
 
 def random_split(data: Split, *, train: float, benign: float, seed: int) -> Parts:
-    """Parts drawn image by image, as the paper does; the same subject may be in all three.
+    """Parts drawn image by image, as the paper does; the same subject may be in all three, the same image is not.
+
+    The hash of an image's pixels decides where it goes, whatever its place in the data set: copies stay together, and a
+    data set that grows keeps its images where they were, but for those at the cuts.
 
     Args:
         data: anything.
@@ -51,9 +56,15 @@ def random_split(data: Split, *, train: float, benign: float, seed: int) -> Part
     Raises:
         ValueError: if a part would be empty.
     """
-    order = np.random.default_rng(seed).permutation(len(data))
-    cuts = _cuts(len(data), train, benign, "images")
-    return Parts(*(data.take(np.sort(index)) for index in np.split(order, cuts)))
+    numbers = content_numbers(data.images, seed=seed)
+    ranked = np.sort(numbers)
+    borders = ranked[_cuts(len(data), train, benign, "images")]
+    places = np.searchsorted(borders, numbers, side="right")  # 0, 1, 2: below, between, from the borders on
+    index = [np.flatnonzero(places == part) for part in range(3)]
+    if not all(len(part) for part in index):
+        raise ValueError(f"{len(data)} images hold too many copies of each other to be cut into three parts")
+    _check_disjoint([numbers[part] for part in index])
+    return Parts(*(data.take(part) for part in index))
 
 
 def content_numbers(images: np.ndarray, *, seed: int = 0) -> np.ndarray:
@@ -73,6 +84,14 @@ def content_numbers(images: np.ndarray, *, seed: int = 0) -> np.ndarray:
         total.update(np.ascontiguousarray(image).data)
         numbers[index] = int.from_bytes(total.digest()[:8], "big")
     return numbers
+
+
+def _check_disjoint(keys: list[np.ndarray]) -> None:
+    seen: set[int] = set()
+    for part in keys:
+        values = set(part.tolist())
+        assert not values & seen, "parts of a data set share a subject or an image"
+        seen |= values
 
 
 def _cuts(count: int, train: float, benign: float, what: str) -> list[int]:

@@ -81,3 +81,26 @@ def test_content_numbers_follow_from_the_pixels_alone():
     assert numbers[3] == numbers[1] and len(set(numbers)) == 4
     np.testing.assert_array_equal(content_numbers(images[::-1]), numbers[::-1])
     assert not set(content_numbers(images, seed=1)) & set(numbers)
+
+
+def test_copies_of_an_image_stay_together():
+    data = _data()
+    images = data.images.copy()
+    images[20:] = images[:20]  # every image twice
+    parts = random_split(Split(images, data.targets, data.groups), train=0.5, benign=0.2, seed=3)
+    assert all(all(_ids(part).count(value) == 2 for value in _ids(part)) for part in parts)
+    assert sum(len(part) for part in parts) == 40
+
+
+def test_where_an_image_goes_does_not_depend_on_its_place():
+    data = _data()
+    parts = random_split(data, train=0.5, benign=0.2, seed=0)
+    turned = random_split(data.take(slice(None, None, -1)), train=0.5, benign=0.2, seed=0)
+    for part, other in zip(parts, turned):
+        assert sorted(_ids(part)) == sorted(_ids(other))
+
+
+def test_copies_alone_cannot_be_cut():
+    images = np.zeros((40, 1, 1, 1), np.uint8)
+    with pytest.raises(ValueError, match="too many copies"):
+        random_split(Split(images, np.zeros((40, 2), np.float32)), train=0.5, benign=0.2, seed=0)
