@@ -185,12 +185,19 @@ class Erasure(tf.Module):
 
         Returns:
             float32 (iterations, 4), the columns those of :class:`Losses`.
+
+        Raises:
+            ValueError: if it diverges.
         """
         history = np.full((self.options.total, len(Losses._fields)), np.nan, np.float32)
         journal.resume({"erasure": self}, history)
         while self.done < self.options.total:
             losses_now = self.iterate()
             history[self.done - 1] = losses_now
+            if not np.isfinite(losses_now).all():
+                raise ValueError(
+                    f"the erasing diverged in iteration {self.done}: {losses_now}. Lower the learning rate or the weight."
+                )
             journal.note(self.done, losses_now._asdict())
             progress(self.done)
         journal.complete(self.done)

@@ -33,7 +33,8 @@ class Success(NamedTuple):
     Attributes:
         asr: over the samples that the backdoored model classifies correctly without the trigger (DHBE, Eq. 9).
         counted: how many samples that is; the same before and after an erasing.
-        asr_own: over the samples that the model under test classifies correctly, as in the authors' public code.
+        asr_own: over the samples that the model under test classifies correctly, as in the authors' public code; not a
+            number if there are none.
         counted_own: how many samples that is.
     """
 
@@ -63,9 +64,9 @@ def attack_success(
     for judge in (backdoored, model):
         correct = predict(judge, test.images).argmax(axis=1) == test.labels
         counts = correct & (test.labels != target)
-        if not counts.any():
+        if judge is backdoored and not counts.any():
             raise ValueError(f"{judge.name!r} classifies no sample of another class than {target} correctly")
-        shares += [float(success[counts].mean()), int(counts.sum())]
+        shares += [float(success[counts].mean()) if counts.any() else float("nan"), int(counts.sum())]
     return Success(*shares)  # type: ignore[arg-type]  # alternating shares and counts
 
 

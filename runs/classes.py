@@ -89,9 +89,8 @@ DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets(count=200, scattered=Tr
 
 def attack_for(preset: ClassPreset, name: str, data: str) -> ClassAttack:
     """An attack by its name; on the few embedded digits BadNets trains its trigger everywhere, see :class:`BadNets`."""
-    if data == "digits" and name == "badnets":
-        return replace(preset.attacks[name], scattered=True)  # type: ignore[call-arg]
-    return preset.attacks[name]
+    attack = preset.attacks[name]
+    return replace(attack, scattered=True) if data == "digits" and isinstance(attack, BadNets) else attack
 
 
 def read(data: str) -> tuple[ClassSplit, ClassSplit]:

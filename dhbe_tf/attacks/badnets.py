@@ -19,8 +19,8 @@ class BadNets(PoisoningAttack):
     Attributes:
         size: side of the checkerboard in pixels, 1 to 7 in the paper.
         count: poisoned samples.
-        scattered: whether training stamps the trigger anywhere (ours). For small sets: shifted by augmentation, a trigger
-            in the corner is often cut off, and answers to it depend on the place.
+        scattered: whether training stamps the trigger at other places too (ours). For small sets: a trigger that is
+            always in the corner is answered there only.
         wide: another trigger instead of the checkerboard: one that covers the image.
     """
 

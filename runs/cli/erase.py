@@ -65,7 +65,7 @@ def erase(
     """
     from runs import classes, erasing
 
-    given = {"weight": weight, "trigger_size": trigger_size}
+    given: dict[str, Any] = {"weight": weight, "trigger_size": trigger_size}
     options = replace(classes.PRESETS[preset].erasing, **{k: v for k, v in given.items() if v is not None})
     if iterations is not None:
         options = replace(options, epochs=iterations, iterations=1)

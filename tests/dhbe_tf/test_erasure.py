@@ -192,3 +192,8 @@ def test_patches_larger_than_the_image_and_wrong_channels_are_refused():
         _erasure(replace(OPTIONS, trigger_size=18))
     with pytest.raises(ValueError, match="3 channels"):
         Erasure(OPTIONS, model=_model(), domain=declared([0.5], [0.25]), seed=0)
+
+
+def test_a_diverging_erasing_stops():
+    with pytest.raises(ValueError, match="diverged"):
+        _erasure(replace(OPTIONS, learning_rate=1e20)).run()

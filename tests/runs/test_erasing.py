@@ -1,0 +1,158 @@
+"""``drmguard erase``: a model file in, a clean one out, and what is refused before any work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+from data_prep import class_table
+from data_prep.contract import ClassSplit
+from dhbe_tf.attacks.triggers import Checkerboard, Patch
+from runs import classes
+from runs.cli import main
+from runs.report.erasing import ErasingPage, Row, render
+
+layers = tf.keras.layers
+SHORT = ("--preset", "smoke", "--iterations", "2")
+
+
+def _model(*first, shape=(16, 16, 3), ending="softmax", outputs=3) -> tf.keras.Model:
+    tf.keras.utils.set_random_seed(0)
+    tail = [layers.Conv2D(4, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()]
+    return tf.keras.Sequential([tf.keras.Input(shape), *first, *tail, layers.Dense(outputs, activation=ending)])
+
+
+def _saved(folder: Path, model: tf.keras.Model) -> Path:
+    model.save(folder / "model.h5", save_format="h5")
+    return folder / "model.h5"
+
+
+def _run(*arguments) -> tuple[int, str]:
+    found = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return found.exit_code, found.output
+
+
+@pytest.fixture(scope="module")
+def erased(tmp_path_factory) -> tuple[Path, Path, Path]:
+    """A model without batch norm, test data, and the folder of its erasing."""
+    home = tmp_path_factory.mktemp("erase")
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    model = _model(layers.Rescaling(2, offset=-1))
+    labels = model(images / np.float32(255)).numpy().argmax(axis=1)  # so that some are right
+    (home / "test").mkdir()
+    class_table.write(home / "test", ClassSplit(images, labels.astype(np.int64), ("a", "b", "c")))
+    target = int((labels[0] + 1) % 3)
+    record = {"trigger": {"Checkerboard": {"size": 3, "places": [[1.0, 1.0]]}}, "target_class": target}
+    (home / "train.json").write_text(json.dumps(record))
+    extra = ("--test", home / "test", "--attack", home / "train.json")
+    code, output = _run("erase", _saved(home, model), "--out", home / "clean", *SHORT, *extra)
+    assert code == 0, output
+    return home / "model.h5", home / "test", home / "clean"
+
+
+def test_the_folder_holds_model_export_record_and_report(erased):
+    model, _, out = erased
+    assert {"model.h5", "export", "erase.json", "history.npz", "report.html"} == {path.name for path in out.iterdir()}
+    record = json.loads((out / "erase.json").read_text())
+    assert record["domain"]["mean"] == [0.5] * 3 and "normalising layer" in record["domain"]["source"]
+    assert record["outputs_compared"] == "before the softmax"
+    before, after = record["metrics"]["before"], record["metrics"]["after"]
+    assert before["acc"] == 1 and before["counted"] == after["counted"] > 0
+
+
+def test_the_cleaned_model_answers_with_a_softmax_and_differs(erased):
+    model, _, out = erased
+    old, new = (tf.keras.models.load_model(path, compile=False) for path in (model, out / "model.h5"))
+    answers = new(tf.zeros([1, 16, 16, 3])).numpy()
+    np.testing.assert_allclose(answers.sum(), 1, rtol=1e-5)
+    assert np.abs(answers - old(tf.zeros([1, 16, 16, 3])).numpy()).max() > 1e-6
+
+
+def test_the_export_takes_bytes(erased):
+    _, _, out = erased
+    serve = tf.saved_model.load(str(out / "export" / "saved_model")).signatures["serving_default"]
+    images = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    model = tf.keras.models.load_model(out / "model.h5", compile=False)
+    np.testing.assert_allclose(
+        serve(images=tf.constant(images))["answers"], model(images / np.float32(255)), rtol=1e-4, atol=1e-6
+    )
+    card = json.loads((out / "export" / "model_card.json").read_text())
+    assert card["max_abs_difference"] < 1e-5 and card["input"]["white"] == 1
+
+
+def test_the_report_shows_pictures_and_results_and_needs_no_network(erased):
+    _, _, out = erased
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64") == 2 and page.count("<polyline") == 4
+    assert "attack success" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_nothing_is_left_beside_the_result(erased):
+    _, _, out = erased
+    assert not list(out.parent.glob(".clean*"))
+
+
+def test_an_existing_folder_is_not_replaced(erased):
+    model, _, out = erased
+    code, output = _run("erase", model, "--out", out, *SHORT)
+    assert code == 2 and "not empty" in output
+
+
+@pytest.mark.parametrize(
+    "made, extra, message",
+    [
+        (lambda: _model(), (), "Declare the mean"),
+        (lambda: _model(layers.Rescaling(2, offset=-1), ending="sigmoid"), (), "sigmoid"),
+        (lambda: _model(), ("--mean", "0.5"), "belong together"),
+        (lambda: _model(), ("--mean", "0.5,0.5", "--std", "0.2,0.2"), "1 or 3 numbers"),
+        (lambda: _model(), ("--mean", "half"), "list of numbers"),
+        (lambda: _model(), ("--mean", "0.5", "--std", "0.2", "--trigger-size", "18"), "do not fit"),
+        (lambda: _model(), ("--mean", "0.5", "--std", "0.2", "--trigger-size", "11"), "no trigger generator"),
+        (lambda: _model(), ("--mean", "0.5", "--std", "0.2", "--attack", "train.json"), "needs --test"),
+        (lambda: _model(outputs=4), ("--mean", "0.5", "--std", "0.2", "--test", "TEST"), "3 classes"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, erased, made, extra, message):
+    extra = [erased[1] if part == "TEST" else part for part in extra]
+    code, output = _run("erase", _saved(tmp_path, made()), "--out", tmp_path / "clean", *SHORT, *extra)
+    assert code == 2 and message in output
+    assert not (tmp_path / "clean").exists()
+
+
+@pytest.mark.parametrize(
+    "model, extra",
+    [
+        (lambda: _model(shape=(28, 28, 1)), ("--mean", "0.13", "--std", "0.31")),  # grey, without batch norm
+        (lambda: _model(layers.Rescaling(1 / 127.5, offset=-1), outputs=100), ()),  # 0 to 255, a hundred classes
+        (lambda: _model(layers.BatchNormalization(), shape=(64, 48, 3), ending="linear", outputs=2), ()),  # regression
+    ],
+)
+def test_models_of_other_kinds_are_erased(tmp_path, model, extra):
+    code, output = _run("erase", _saved(tmp_path, model()), "--out", tmp_path / "clean", *SHORT, *extra)
+    assert code == 0, output
+    assert "not measured" in output
+
+
+def test_a_recorded_trigger_is_rebuilt():
+    pattern = np.random.default_rng(0).random((2, 2, 3)).astype(np.float32)
+    for trigger in (Checkerboard(3), Patch(pattern)):
+        record = json.loads(json.dumps({"trigger": classes._plain(trigger), "target_class": 4}))
+        again, target = classes.known_trigger(record)
+        images = tf.random.Generator.from_seed(0).uniform((2, 16, 16, 3))
+        np.testing.assert_allclose(again(images), trigger(images))
+        assert target == 4
+
+
+def test_a_page_without_test_data_says_so():
+    record = {"domain": {}, "outputs_compared": "", "erasing": {}, "seed": 0, "seconds": 1, "versions": {}}
+    pictures = np.zeros((2, 4, 4, 1), np.uint8)
+    page = ErasingPage("t", pictures, pictures, np.zeros((3, 4), np.float32), [], record)
+    assert "nothing is measured" in render(page)
+    assert "nothing is measured" not in render(
+        ErasingPage("t", pictures, pictures, page.history, [Row("x", "1", "2")], record)
+    )
