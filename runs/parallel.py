@@ -6,6 +6,7 @@ Small networks gain little from a second thread, so workers get one thread each 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar
@@ -17,6 +18,7 @@ Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 
 _RETRIES = 3  # for work that was lost with its process
+_PATIENCE = 10  # seconds for an address to answer
 
 
 def cores() -> int:
@@ -150,11 +152,23 @@ def _connect(crew: Crew) -> Any:
     except ImportError as error:
         raise ValueError("--backend ray needs Ray: pip install 'drmguard-tf[cluster]'") from error
     if not ray.is_initialized():
+        _check_answers(crew.address)
         options = {"address": crew.address} if crew.address else {"num_cpus": crew.workers * crew.threads_each}
         try:
             ray.init(log_to_driver=False, logging_level="ERROR", **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"no Ray cluster answers at {crew.address}: {error}. Start one with `ray start`."
-            ) from error
+            raise ValueError(f"no Ray cluster could be joined ({error}). Start one with `ray start --head`.") from error
     return ray
+
+
+def _check_answers(address: Optional[str]) -> None:
+    """Ray itself waits minutes for an address that does not answer."""
+    host, _, port = (address or "").split("://")[-1].rpartition(":")
+    if not port.isdigit():
+        return  # none, or "auto"
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise ValueError(
+            f"no Ray cluster answers at {address} ({error}). Start one with `ray start --head`."
+        ) from error

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import sys
+from pathlib import Path
 
 import pytest
 
 from runs import parallel
+from runs.parallel import Crew
 
 NUMBERS = [9.0, 1.0, 16.0, 0.0, 4.0]
 
@@ -27,3 +32,49 @@ def test_an_error_in_a_job_is_raised():
 
 def test_there_is_a_core():
     assert parallel.cores() >= 1
+
+
+def _die_once(piece: tuple[str, int]) -> int:
+    """Kill the own process the first time that a number is met; a file remembers."""
+    folder, number = piece
+    mark = Path(folder) / str(number)
+    if number == 1 and not mark.exists():
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+@pytest.mark.parametrize("crew", [Crew(workers=1), Crew(workers=2, threads=1)], ids=["here", "two processes"])
+def test_a_crew_answers_everything(crew):
+    assert sorted(crew.spread(math.sqrt, NUMBERS)) == sorted(math.sqrt(number) for number in NUMBERS)
+
+
+def test_what_is_lost_with_a_process_is_done_again(tmp_path):
+    pieces = [(str(tmp_path), number) for number in range(4)]
+    assert sorted(Crew(workers=2, threads=1).spread(_die_once, pieces)) == [0, 1, 4, 9]
+
+
+def test_threads_are_shared_out():
+    assert Crew(workers=2, threads=3).threads_each == 3
+    assert Crew(workers=10**6).threads_each == 1
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_ray_loses_nothing_when_a_worker_is_killed(tmp_path):
+    ray = pytest.importorskip("ray")
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test
+    crew = Crew(workers=2, threads=1, backend="ray")
+    try:
+        pieces = [(str(tmp_path), number) for number in range(4)]
+        assert sorted(crew.spread(_die_once, pieces)) == [0, 1, 4, 9]
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_ray_address_that_does_not_answer():
+    pytest.importorskip("ray")
+    with pytest.raises(ValueError, match="no Ray cluster answers at 127.0.0.1:1"):
+        Crew(backend="ray", address="127.0.0.1:1").check()
