@@ -41,6 +41,7 @@ def finished(name: str, options: Options, home: Path) -> Optional[str]:
         shown = [(home / "tables" / title_of(name, options) / f"{table}.md").read_text() for table in kept["tables"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    shown.append(spent(home, kept["jobs"]))
     return f"nothing to do: all {len(kept['jobs'])} cases are in {home}\n\n" + "\n".join(shown)
 
 
@@ -57,7 +58,7 @@ def run(
     """Do what is missing and write the tables.
 
     Returns:
-        The tables as Markdown.
+        The tables as Markdown, and the time that the jobs took.
 
     Raises:
         Incomplete: if a job failed; the message names the reasons and how to repeat them.
@@ -88,7 +89,21 @@ def run(
         "tables": [table.name for table in written],
     }
     store.write_json(home / "runs" / f"{title_of(name, options)}.json", note)
-    return "\n".join(tables.markdown(table) for table in written)
+    return "\n".join([*(tables.markdown(table) for table in written), spent(home, note["jobs"])])
+
+
+def spent(home: Path, keys: list[str]) -> str:
+    """Seconds by kind of job. Apart from the tables, which are the same whenever they are made."""
+    seconds: dict[str, list[float]] = {}
+    for key in keys:
+        record = results.read(home, key)
+        if record is not None:
+            seconds.setdefault(record["settings"]["kind"], []).append(record["seconds"])
+    lines = [
+        f"  {kind:<10} {len(each):3d} jobs, mean {sum(each) / len(each):.0f}, largest {max(each):.0f}"
+        for kind, each in seconds.items()
+    ]
+    return "\n".join(["Seconds per job (with several workers they share the cores):", *lines])
 
 
 def write_tables(name: str, options: Options, home: Path) -> list[tables.Table]:
