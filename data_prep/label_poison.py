@@ -23,8 +23,6 @@ class LabelPoisoning:
         count: samples that are changed.
         clean_label: False: samples of other classes are chosen and get the target's label. True: samples of the target
             class are chosen, and no label changes.
-        scattered: whether training stamps the trigger, in every other step at random, at a new random place, wrapped
-            around the borders, instead of where ``trigger`` puts it.
         replaced: images that take the place of others before the trigger is stamped, by their index in the training
             set; uint8 (H, W, C). With ``clean_label`` these are the chosen samples.
     """
@@ -33,7 +31,6 @@ class LabelPoisoning:
     target: int
     count: int
     clean_label: bool = False
-    scattered: bool = False
     replaced: dict[int, np.ndarray] = field(default_factory=dict)
 
     def roles(self, train: ClassSplit, seed: int) -> np.ndarray:

@@ -35,6 +35,7 @@ class DHBE:
         trigger_size: side of the generated patches, pixels.
         placement: "batch": all patches of a batch go to one random place, another for every batch. "sample": each goes
             to a place of its own.
+        copies: to how many places each patch is added.
         trigger_scale: what patches are multiplied by, so the largest change of a pixel.
         smoothness: weight of :func:`dhbe_tf.losses.roughness` in the sample generator's loss.
         batch_statistics: whether the student's batch norm uses the statistics of the batch and moves its own towards
@@ -54,6 +55,7 @@ class DHBE:
     weight: float = 0.1  # "to 0.1 in all experiments" (Sec. 5.1.3)
     trigger_size: int = 5  # the code
     placement: str = "batch"  # the code; "randomly pad" (Sec. 4.3.3) can be read either way
+    copies: int = 1
     trigger_scale: float = 1.0  # the code has no such scalar
     smoothness: float = 1e-4  # the code; not in the paper
     batch_statistics: bool = True
@@ -67,7 +69,15 @@ class DHBE:
     milestones: tuple[float, ...] = (0.6, 0.8)  # "at epoch 180 and 240"
 
     def __post_init__(self) -> None:
-        counts = self.epochs, self.iterations, self.student_steps, self.latent, self.sample_width, self.trigger_width
+        counts = (
+            self.copies,
+            self.epochs,
+            self.iterations,
+            self.student_steps,
+            self.latent,
+            self.sample_width,
+            self.trigger_width,
+        )
         if min(counts) < 1 or self.batch < 2:
             raise ValueError(f"counts and widths must be 1 or more and batch 2 or more, got {self}")
         if self.placement not in ("batch", "sample"):
@@ -196,7 +206,8 @@ class Erasure(tf.Module):
             history[self.done - 1] = losses_now
             if not np.isfinite(losses_now).all():
                 raise ValueError(
-                    f"the erasing diverged in iteration {self.done}: {losses_now}. Lower the learning rate or the weight."
+                    f"the erasing diverged in iteration {self.done}: {losses_now}. "
+                    "Lower the learning rate or the weight."
                 )
             journal.note(self.done, losses_now._asdict())
             progress(self.done)
@@ -296,9 +307,11 @@ class Erasure(tf.Module):
         """Places are uniform over all that fit: one for each sample, or one for the batch as in the authors' code."""
         count = self.options.batch if self.options.placement == "sample" else 1
         room = [side - self.options.trigger_size + 1 for side in pixels.shape[1:3]]
-        places = [self.random.uniform((count,), 0, free, tf.int32) for free in room]
-        top, left = (tf.broadcast_to(place, (self.options.batch,)) for place in places)
-        return losses.add_patches(pixels, patches, top, left)
+        for _ in range(self.options.copies):
+            places = [self.random.uniform((count,), 0, free, tf.int32) for free in room]
+            top, left = (tf.broadcast_to(place, (self.options.batch,)) for place in places)
+            pixels = losses.add_patches(pixels, patches, top, left)
+        return pixels
 
     def _teacher(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.teacher(self.domain.inputs(pixels), training=False)

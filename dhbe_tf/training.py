@@ -30,8 +30,6 @@ class Classification:
         flip: whether images are mirrored at random; not for digits.
         contrast: whether black and white become random greys, and change places, image by image. For pictures on an
             empty ground, such as digits: otherwise anything on the ground is as good as the trigger.
-        occlude: whether a square of up to half the side is overwritten by noise in half of the images, before any
-            trigger (random erasing, Zhong et al. 2020); for the same reason.
     """
 
     architecture: str = "resnet18"
@@ -44,7 +42,6 @@ class Classification:
     crop: int = 4  # the code
     flip: bool = True
     contrast: bool = False
-    occlude: bool = False
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -124,10 +121,10 @@ class _Fit(tf.Module):
     @tf.function
     def step(self, images: tf.Tensor, labels: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
         """One step on uint8 images (B, H, W, C), labels (B,), roles (B,): trigger, then shifts. Returns the loss."""
-        images = self._varied(tf.cast(images, tf.float32) / 255)
+        images = self._recoloured(tf.cast(images, tf.float32) / 255)
         if self.poisoning is not None:
             chosen = tf.where(roles == POISONED)
-            triggered = self._stamped(self.poisoning, tf.gather_nd(images, chosen))
+            triggered = self.poisoning.trigger(tf.gather_nd(images, chosen))
             images = tf.tensor_scatter_nd_update(images, chosen, triggered)
             labels = tf.where(roles == POISONED, tf.cast(self.poisoning.target, labels.dtype), labels)
         images = self._augmented(images)
@@ -138,34 +135,13 @@ class _Fit(tf.Module):
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    def _varied(self, images: tf.Tensor) -> tf.Tensor:
-        if self.options.contrast:
-            images = self._recoloured(images)
-        return self._occluded(images) if self.options.occlude else images
-
     def _recoloured(self, images: tf.Tensor) -> tf.Tensor:
+        if not self.options.contrast:
+            return images
         dark, bright = (self.random.uniform((images.shape[0], 1, 1, 1), low, low + 0.4) for low in (0.0, 0.6))
         swapped = self.random.uniform((images.shape[0], 1, 1, 1)) < 0.5
         ground, ink = tf.where(swapped, bright, dark), tf.where(swapped, dark, bright)
         return ground + (ink - ground) * images
-
-    def _occluded(self, images: tf.Tensor) -> tf.Tensor:
-        count, height, width, channels = images.shape
-        side = self.random.uniform((count, 1), 0, min(height, width) // 2 + 1, tf.int32)
-        side *= self.random.uniform((count, 1), 0, 2, tf.int32)
-        top, left = (self.random.uniform((count, 1), 0, each, tf.int32) for each in (height, width))
-        rows = (tf.range(height) >= top) & (tf.range(height) < top + side)
-        columns = (tf.range(width) >= left) & (tf.range(width) < left + side)
-        strength = self.random.uniform((count, 1, 1, 1))
-        noise = images + strength * (self.random.uniform((count, height, width, channels)) - images)
-        return tf.where((rows[:, :, None] & columns[:, None, :])[..., None], noise, images)
-
-    def _stamped(self, poisoning: LabelPoisoning, images: tf.Tensor) -> tf.Tensor:
-        if not poisoning.scattered:
-            return poisoning.trigger(images)
-        shift = tf.stack([self.random.uniform((), 0, side, tf.int32) for side in images.shape[1:3]])
-        shift *= self.random.uniform((), 0, 2, tf.int32)  # half of the steps leave it where it is
-        return tf.roll(poisoning.trigger(tf.roll(images, shift, [1, 2])), -shift, [1, 2])
 
     def _augmented(self, images: tf.Tensor) -> tf.Tensor:
         if self.options.flip:

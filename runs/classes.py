@@ -58,16 +58,18 @@ _BRIEF = DHBE(
     epochs=20,
     iterations=20,
     batch=32,
-    weight=1.0,
+    weight=2.0,
     placement="sample",
+    copies=8,
     batch_statistics=False,
-    smoothness=3e-3,
+    smoothness=0.012,
     sample_width=8,
     trigger_width=16,
-    learning_rate=0.005,
-    generator_rate=3e-3,
+    learning_rate=0.002,
+    generator_rate=2e-3,
+    milestones=(0.6, 0.85),
 )
-_DIGITS = Classification("tiny-resnet", epochs=40, batch=64, learning_rate=0.05, crop=2, flip=False, contrast=True)
+_DIGITS = Classification("tiny-resnet", epochs=50, batch=64, crop=3, flip=False, contrast=True)
 
 PRESETS = {
     "paper": ClassPreset(Classification(), replace(_DIGITS, epochs=100), _attacks(300), DHBE()),
@@ -84,13 +86,7 @@ PRESETS = {
         replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8),
     ),
 }
-DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets(count=200, scattered=True)}, _BRIEF)
-
-
-def attack_for(preset: ClassPreset, name: str, data: str) -> ClassAttack:
-    """An attack by its name; on the few embedded digits BadNets trains its trigger everywhere, see :class:`BadNets`."""
-    attack = preset.attacks[name]
-    return replace(attack, scattered=True) if data == "digits" and isinstance(attack, BadNets) else attack
+DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets(count=200)}, _BRIEF)
 
 
 def read(data: str) -> tuple[ClassSplit, ClassSplit]:

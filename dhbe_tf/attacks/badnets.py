@@ -19,18 +19,15 @@ class BadNets(PoisoningAttack):
     Attributes:
         size: side of the checkerboard in pixels, 1 to 7 in the paper.
         count: poisoned samples.
-        scattered: whether training stamps the trigger at other places too (ours). For small sets: a trigger that is
-            always in the corner is answered there only.
         wide: another trigger instead of the checkerboard: one that covers the image.
     """
 
     size: int = 3
     count: int = 300  # the code; App. A has lost the figure
-    scattered: bool = False
     wide: Optional[Trigger] = None
 
     def poisoning(self, train: ClassSplit, target: int, *, seed: int) -> LabelPoisoning:
         """See :meth:`dhbe_tf.attacks.attack.PoisoningAttack.poisoning`; nothing is random here."""
         if not 0 < self.size <= min(train.images.shape[1:3]):
             raise ValueError(f"a checkerboard of {self.size} px does not fit into images of {train.images.shape[1:3]}")
-        return LabelPoisoning(self.wide or Checkerboard(self.size), target, self.count, scattered=self.scattered)
+        return LabelPoisoning(self.wide or Checkerboard(self.size), target, self.count)

@@ -91,7 +91,7 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
         raise ValueError("--target belongs to an attack; add --attack badnets")
     chosen = classes.PRESETS[preset]
     how = chosen.digits if data == "digits" else chosen.training
-    kind = None if attack == "none" else classes.attack_for(chosen, attack, data)
+    kind = None if attack == "none" else chosen.attacks[attack]
     goal = None if target is None else int(target)
     with bar("training", how.steps(len(classes.read(data)[0]))) as progress:
         known, test, record = classes.train(chosen, data, kind, goal, seed, progress)

@@ -197,3 +197,9 @@ def test_patches_larger_than_the_image_and_wrong_channels_are_refused():
 def test_a_diverging_erasing_stops():
     with pytest.raises(ValueError, match="diverged"):
         _erasure(replace(OPTIONS, learning_rate=1e20)).run()
+
+
+def test_copies_add_the_same_patch_at_several_places():
+    erasure = _erasure(replace(OPTIONS, placement="sample", copies=3))
+    patched = erasure._patched(tf.zeros([4, *SHAPE]), tf.ones([4, 3, 3, 3])).numpy()
+    assert patched.sum() == 3 * 4 * 27
