@@ -10,6 +10,8 @@ from typing import Any
 
 from runs import classes, erasing, store
 
+AIM = "ASR from 99 % or more to 5 % or less, ACC at most one point lower"
+
 
 def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Everything; ``out`` gets summary.json, erased/ (model, export, report) and suspect/ (model, train.json).
@@ -56,12 +58,21 @@ def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dic
         **erased["metrics"],
         "acc_drop": erased["metrics"]["before"]["acc"] - erased["metrics"]["after"]["acc"],
         "export": erased["export"],
+        "aim": AIM,
+        "aim_reached": reached(erased["metrics"]),
         "seconds": round(time.perf_counter() - started, 1),
     }
     for line in erasing.describe(erased).splitlines():
         say(line)
+    say(f"aim ({AIM}): {'reached' if summary['aim_reached'] else 'NOT reached'}")
     store.write_json(out / "summary.json", summary)
     return summary
+
+
+def reached(metrics: dict[str, Any]) -> bool:
+    """Whether an erasing did what this demonstration is to show."""
+    before, after = metrics["before"], metrics["after"]
+    return before["asr"] >= 0.99 and after["asr"] <= 0.05 and before["acc"] - after["acc"] <= 0.01
 
 
 @contextmanager
