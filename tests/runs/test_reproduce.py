@@ -58,7 +58,7 @@ def test_ten_kills_change_nothing(undisturbed, tmp_path):
         child = subprocess.Popen(
             _smoke(home), env=ENVIRONMENT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(chance.uniform(3, 12))  # some die while TensorFlow is loaded, most at work
+        time.sleep(chance.uniform(2, 9))  # some die while TensorFlow is loaded, most at work
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     subprocess.run(_smoke(home), env=ENVIRONMENT, check=True, capture_output=True)
