@@ -62,6 +62,7 @@ def erase(
     Example:  drmguard erase suspect.h5 --out clean
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
+    Not ready: the presets cpu and smoke do not erase yet, and paper has not been run. Measure the result (--test).
     """
     from runs import classes, erasing
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from data_prep import class_table
 from data_prep.contract import ClassSplit
 from dhbe_tf.attacks.triggers import Checkerboard, Patch
-from runs import classes
+from runs import classes, erase_demo
 from runs.cli import main
 from runs.report.erasing import ErasingPage, Row, render
 
@@ -156,3 +156,25 @@ def test_a_page_without_test_data_says_so():
     assert "nothing is measured" not in render(
         ErasingPage("t", pictures, pictures, page.history, [Row("x", "1", "2")], record)
     )
+
+
+@pytest.mark.parametrize(
+    "before, after, reached",
+    [
+        ((1.0, 0.99), (0.05, 0.981), True),
+        ((0.98, 0.99), (0.05, 0.99), False),  # the attack did not take
+        ((1.0, 0.99), (0.06, 0.99), False),  # it is still there
+        ((1.0, 0.99), (0.0, 0.97), False),  # two points of accuracy
+    ],
+)
+def test_the_demonstration_says_whether_its_aim_is_reached(before, after, reached):
+    parts = {name: dict(zip(("asr", "acc"), pair)) for name, pair in (("before", before), ("after", after))}
+    assert erase_demo.reached(parts) is reached
+
+
+def test_the_demonstration_runs_small(tmp_path):
+    summary = erase_demo.run(tmp_path / "demo", preset="smoke", seed=0, say=lambda text: None)
+    kept = json.loads((tmp_path / "demo" / "summary.json").read_text())
+    assert kept["aim_reached"] is summary["aim_reached"] is False  # four iterations cannot
+    assert (tmp_path / "demo" / "erased" / "report.html").is_file()
+    assert kept["before"]["counted"] == kept["after"]["counted"]
