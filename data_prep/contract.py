@@ -66,7 +66,7 @@ class Split:
 
     images: np.ndarray
     targets: np.ndarray
-    groups: np.ndarray = field(default=None)  # type: ignore[assignment]  # filled in below
+    groups: np.ndarray = field(default=None)  # type: ignore[assignment, arg-type]  # filled in below
 
     def __post_init__(self) -> None:
         if self.groups is None:
@@ -79,6 +79,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
 
     def take(self, index: np.ndarray | slice) -> Split:
         """The samples at ``index``, as a split of its own."""
@@ -117,6 +123,12 @@ class ClassSplit:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
 
     def take(self, index: np.ndarray | slice) -> ClassSplit:
         """The samples at ``index``, as a split of its own with the same classes."""

@@ -20,5 +20,5 @@ def with_mirror_images(data: Split, task: Task) -> Split:
         2 N samples; a mirror image belongs to the subject it shows.
     """
     images = np.concatenate([data.images, data.images[:, :, ::-1]])
-    targets = np.concatenate([data.targets, data.targets * np.float32(_SIGNS[task])])
+    targets = np.concatenate([data.targets, data.targets * np.array(_SIGNS[task], np.float32)])
     return Split(images, targets, np.tile(data.groups, 2))

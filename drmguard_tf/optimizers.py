@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 
-class Adam(getattr(tf.keras.optimizers, "legacy", tf.keras.optimizers).Adam):
+class Adam(getattr(tf.keras.optimizers, "legacy", tf.keras.optimizers).Adam):  # type: ignore[misc]
     """Adam (Kingma & Ba 2015) as Keras 2.9 has it."""
 
     def prepare(self, variables: Sequence[tf.Variable]) -> None:

@@ -39,7 +39,7 @@ def search(*, steps: int, seed: int) -> dict[str, Any]:
     """
     tf.keras.utils.set_random_seed(seed)
     data = Heads(count=200, subjects=20, seed=seed).build()
-    suspect = Suspect(small_resnet(data.images.shape[1:], 2), data)
+    suspect = Suspect(small_resnet(data.image_shape, 2), data)
     options = replace(SteeredSearch(), families=("generator",))
     started = time.perf_counter()
     reference = examine(suspect)

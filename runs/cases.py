@@ -117,7 +117,7 @@ class Case:
         """
         if self.attack is None or self.target is None:
             raise ValueError(f"{self.name} has no trigger")
-        target = np.float32(self.target)
+        target = np.array(self.target, np.float32)
         trigger = self.attack.poisoning(model.input_shape[1:], target, self.seed).trigger
         return Backdoored(model, trigger, target)
 
@@ -143,7 +143,7 @@ def fit(
     """
     poisoning = None
     if case.attack is not None:
-        poisoning = case.attack.poisoning(parts.train.images.shape[1:], np.float32(case.target), case.seed)
+        poisoning = case.attack.poisoning(parts.train.image_shape, np.array(case.target, np.float32), case.seed)
     model = case.training.fit(
         parts.train, seed=case.seed, poisoning=poisoning, progress=progress, journal=journal, strategy=strategy
     )

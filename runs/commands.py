@@ -130,7 +130,7 @@ def known_attack(path: Path, model: tf.keras.Model) -> Backdoored:
         raise ValueError(f"{path} describes no attack; it must be the train.json of a backdoored model")
     ((name, settings),) = record["attack"].items()
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    target = np.float32(record["target_rad"])
+    target = np.array(record["target_rad"], np.float32)
     poisoning = attack_class(name)(**settings).poisoning(model.input_shape[1:], target, record["seed"])
     return Backdoored(model, poisoning.trigger, target)
 
@@ -247,7 +247,7 @@ def mitigate(options: ScanOptions, out: Path, *, test: Path | None, attack: Path
     """Scan, unlearn, measure; ``out`` gets the cleaned model, its record and the report."""
     if attack is not None and test is None:
         raise ValueError("--attack is used for metrics only and needs --test, the image table to measure on")
-    known = test and image_table.read(test)[1]
+    known = image_table.read(test)[1] if test is not None else None
     scanned = scan(options, bar=bar)
     unlearning = PRESETS[options.preset].unlearning
     with bar("unlearning", unlearning.steps) as progress:

@@ -81,15 +81,16 @@ def run(
             f"Their tracebacks are in {home / 'failed'}. The same command again repeats them and nothing else."
         )
     written = write_tables(name, options, home)
+    keys = [jobs.key(job) for job in outcomes]
     note = {
         "name": name,
         "program": _program(),
         "options": options,
-        "jobs": [jobs.key(job) for job in outcomes],
+        "jobs": keys,
         "tables": [table.name for table in written],
     }
     store.write_json(home / "runs" / f"{title_of(name, options)}.json", note)
-    return "\n".join([*(tables.markdown(table) for table in written), spent(home, note["jobs"])])
+    return "\n".join([*(tables.markdown(table) for table in written), spent(home, keys)])
 
 
 def spent(home: Path, keys: list[str]) -> str:

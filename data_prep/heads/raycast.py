@@ -210,7 +210,7 @@ def _paint_eyeball(subject, points, visible, side, gaze, ray, albedo, normals) -
     reach = np.sqrt(np.maximum(radius**2 - gap, 0)).astype(np.float32)
     normal = (offset + (reach - along)[:, None] * ray) / np.float32(radius)
     toward = normal @ gaze
-    white = np.float32([0.93, 0.91, 0.89]) * (0.8 + 0.2 * np.clip(normal @ ray, 0, 1))[:, None]
+    white = np.array([0.93, 0.91, 0.89], np.float32) * (0.8 + 0.2 * np.clip(normal @ ray, 0, 1))[:, None]
     iris_edge, pupil_edge = subject.iris
     colour = np.where((toward > iris_edge)[:, None], subject.iris_colour, white)
     albedo[visible] = np.where((toward > pupil_edge)[:, None], np.float32(0.03), colour)

@@ -81,7 +81,8 @@ class WaNet(PoisoningAttack):
         if not 0 < self.strength < min(height, width) / 2:
             raise ValueError(f"strength must be above 0 and move pixels less than half the image, got {self.strength}")
         flow = warping_field(height, width, self.grid, self.strength, np.random.default_rng(seed))
-        amplitude = np.float32([(height - 1) / (2 * height), (width - 1) / (2 * width)])  # U(-1, 1) / size of the grid
+        # U(-1, 1) / size of the grid
+        amplitude = np.array([(height - 1) / (2 * height), (width - 1) / (2 * width)], np.float32)
         return Poisoning(Warp(flow), target, self.rate, WarpNoise(flow, amplitude), self.cross_rate)
 
 
@@ -97,7 +98,7 @@ def warping_field(height: int, width: int, grid: int, strength: float, rng: np.r
     control = rng.uniform(-1, 1, (grid, grid, 2)).astype(np.float32)
     control /= np.abs(control).mean()
     field = np.einsum("hi,wj,ijd->hwd", upsampling(grid, height), upsampling(grid, width), control)
-    scale = np.float32([strength * (height - 1) / (2 * height), strength * (width - 1) / (2 * width)])
+    scale = np.array([strength * (height - 1) / (2 * height), strength * (width - 1) / (2 * width)], np.float32)
     flow = (field * scale).astype(np.float32)
     lower, upper = _limits(flow)
     return np.clip(flow, lower, upper)
@@ -107,4 +108,4 @@ def _limits(flow: np.ndarray) -> np.ndarray:
     """Smallest and largest displacement that stays inside the image, (2, H, W, 2)."""
     height, width = flow.shape[:2]
     here = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), axis=-1).astype(np.float32)
-    return np.stack([-here, np.float32([height - 1, width - 1]) - here])
+    return np.stack([-here, np.array([height - 1, width - 1], np.float32) - here])

@@ -82,11 +82,11 @@ def _summary(rows: list[dict[str, Any]], title: str) -> ResultTable:
         lines.append(
             {
                 "figure": f"AUC, {name}",
-                "ours": str(statistics.auc(attacked[mine], margins[mine])),
+                "ours": str(statistics.auc(list(attacked[mine]), list(margins[mine]))),
                 "paper": published.get((name, "auc")),
             }
         )
-    together = str(statistics.auc(attacked, margins))
+    together = str(statistics.auc(list(attacked), list(margins)))
     lines.append({"figure": "AUC, all", "ours": together, "paper": published[("All attacks", "auc")]})
     lines.append(
         {
