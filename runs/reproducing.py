@@ -6,10 +6,13 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from runs import results, store, tables
 from runs.experiments import Options, experiment
+
+if TYPE_CHECKING:  # drawing is loaded by the experiments that draw
+    from runs.figures import Figure
 
 Say = Callable[[str], None]
 
@@ -80,7 +83,7 @@ def run(
             f"{len(failed)} of {len(outcomes)} cases failed, the others are kept:\n{reasons}\n"
             f"Their tracebacks are in {home / 'failed'}. The same command again repeats them and nothing else."
         )
-    written = write_tables(name, options, home)
+    written, drawn = write_tables(name, options, home)
     keys = [jobs.key(job) for job in outcomes]
     note = {
         "name": name,
@@ -88,6 +91,7 @@ def run(
         "options": options,
         "jobs": keys,
         "tables": [table.name for table in written],
+        "figures": {figure.name: figure.title for figure in drawn},
     }
     store.write_json(home / "runs" / f"{title_of(name, options)}.json", note)
     return "\n".join([*(tables.markdown(table) for table in written), spent(home, keys)])
@@ -107,8 +111,8 @@ def spent(home: Path, keys: list[str]) -> str:
     return "\n".join(["Seconds per job (with several workers they share the cores):", *lines])
 
 
-def write_tables(name: str, options: Options, home: Path) -> list[tables.Table]:
-    """Make the tables of an experiment from kept results and write them in every form.
+def write_tables(name: str, options: Options, home: Path) -> tuple[list[tables.Table], list[Figure]]:
+    """Make the tables and figures of an experiment from kept results and write them in every form.
 
     Raises:
         ValueError: if a result is missing.
@@ -125,15 +129,19 @@ def write_tables(name: str, options: Options, home: Path) -> list[tables.Table]:
             f"{len(missing)} of {len(planned)} cases are not in {home}, '{missing[0]}' for one. "
             f"First: drmguard reproduce run {name} --preset {options.preset}"
         )
-    made = one.tables({job: record["result"] for job, record in records.items() if record is not None}, options)
+    found = {job: record["result"] for job, record in records.items() if record is not None}
+    made, drawn = one.tables(found, options), one.figures(found, options)
 
     def fill(folder: Path) -> None:
         for table in made:
             for ending, form in tables.FORMATS.items():
                 (folder / f"{table.name}.{ending}").write_text(form(table), encoding="utf-8")
+        for figure in drawn:
+            (folder / f"{figure.name}.png").write_bytes(figure.png())
+            (folder / f"{figure.name}.svg").write_bytes(figure.svg())
 
     store.write_directory(home / "tables" / title_of(name, options), fill)
-    return made
+    return made, drawn
 
 
 def dry(name: str, options: Options, home: Path) -> list[dict[str, Any]]:

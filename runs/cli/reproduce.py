@@ -115,7 +115,7 @@ def table(name: str, preset: str, data: Optional[Path], models: Optional[int], h
     """
     from runs import reproducing, tables
 
-    made = reproducing.write_tables(name, experiments.Options(preset, data, models), home)
+    made, _ = reproducing.write_tables(name, experiments.Options(preset, data, models), home)
     click.echo("\n".join(tables.FORMATS[form](one) for one in made))
 
 

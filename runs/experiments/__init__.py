@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Protocol, cast
 
 if TYPE_CHECKING:  # names and docstrings are listed without loading TensorFlow
+    from runs.figures import Figure
     from runs.jobs import Job
     from runs.presets import Preset
     from runs.tables import Table
@@ -41,6 +42,9 @@ class Experiment(Protocol):
 
     def tables(self, found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
         """Tables from the results of all planned jobs; only from those, so they can be made again at any time."""
+
+    def figures(self, found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+        """Figures, from the same."""
 
 
 def names() -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from runs import statistics
 from runs.cases import Case, Source, Table
 from runs.experiments import Options
+from runs.figures import Figure, identification
 from runs.jobs import Job, ScanModel
 from runs.presets import Preset
 from runs.tables import Table as ResultTable
@@ -61,6 +62,14 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Result
         [_row(row) for row in rows],
     )
     return [_summary(rows, title), models]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """Margins of all models and ROC curves per attack."""
+    kinds: dict[str, list[float]] = {"benign": []}
+    for result in found.values():
+        kinds.setdefault(result["attack"] or "benign", []).append(result["margin"])
+    return [identification(kinds, f"Margins of all models and ROC curves per attack, preset {options.preset}")]
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

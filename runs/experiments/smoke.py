@@ -12,6 +12,7 @@ from typing import Any
 
 from runs.cases import Case, Source, Table
 from runs.experiments import Options
+from runs.figures import Figure, identification
 from runs.jobs import Job, ScanModel
 from runs.presets import Preset
 from runs.tables import Table as ResultTable
@@ -39,3 +40,11 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Result
             rows.append({"model": job.case.name, **measured, **{key: result[key] for key in ("verdict", "margin")}})
     columns = {"model": "model", "re": "RE, degrees", "ae": "AE, degrees", "verdict": "verdict", "margin": "margin"}
     return [ResultTable("models", f"Smoke: preset {options.preset}; the numbers mean nothing", columns, rows)]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """Margins and ROC curves."""
+    kinds: dict[str, list[float]] = {"benign": [], "BadNets": [], "WaNet": []}
+    for result in found.values():
+        kinds[result["attack"] or "benign"].append(result["margin"])
+    return [identification(kinds, "Smoke: margins and ROC curves; they mean nothing")]

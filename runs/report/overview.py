@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class Section:
         summary: what the experiment asks.
         command: that repeats it.
         tables: headings and rows as text, with titles and notes.
+        figures: title and SVG as a data address.
         facts: commit, device, versions and time, from the results themselves.
     """
 
@@ -27,6 +29,7 @@ class Section:
     summary: str
     command: str
     tables: list[tables.Table]
+    figures: list[tuple[str, str]]
     facts: dict[str, str]
 
 
@@ -64,8 +67,13 @@ def _section(home: Path, note: Path) -> Section:
         experiments.summary(name),
         f"drmguard reproduce run {name} --preset {options['preset']}{more}",
         shown,
+        [(title, _address(home / "tables" / note.stem / f"{figure}.svg")) for figure, title in kept["figures"].items()],
         _facts(records),
     )
+
+
+def _address(path: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _facts(records: list[dict[str, Any]]) -> dict[str, str]:

@@ -1,0 +1,81 @@
+"""Figures of experiments: drawn from results, written as PNG and SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure as Drawing
+from sklearn.metrics import roc_curve
+
+_BENIGN, _BAD, _RULE = "#0067a3", "#b8480a", "#8a8478"
+_MARKS = "os^Dv"
+_JITTER = 0.16  # of a lane
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of an experiment.
+
+    Attributes:
+        name: file name without extension.
+        title: in a sentence, for the page and for those who cannot see it.
+        drawing: what is shown.
+    """
+
+    name: str
+    title: str
+    drawing: Drawing
+
+    def png(self) -> bytes:
+        """For documents; 150 dots per inch."""
+        return self._as("png", dpi=150, metadata={"Software": None})
+
+    def svg(self) -> bytes:
+        """For print; the same bytes whenever it is drawn."""
+        return self._as("svg", metadata={"Date": None, "Creator": None})
+
+    def _as(self, form: str, **options: object) -> bytes:
+        file = io.BytesIO()
+        with matplotlib.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "path"}):
+            self.drawing.savefig(file, format=form, bbox_inches="tight", **options)
+        return file.getvalue()
+
+
+def identification(kinds: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """Margins of every model, kind by kind, and the ROC curves that follow from them.
+
+    Args:
+        kinds: margins by kind of model; the first kind is the benign one.
+        title: of the figure.
+    """
+    benign, *attacks = kinds
+    drawing = Drawing(figsize=(9, 3.6))
+    lanes, curves = drawing.subplots(1, 2, width_ratios=(1.6, 1))
+    for lane, (kind, margins) in enumerate(kinds.items()):
+        spread = np.linspace(-_JITTER, _JITTER, len(margins)) if len(margins) > 1 else [0.0]
+        shown = np.maximum(margins, 0.05)  # a margin of 0, where no run met its bound, lies at the left edge
+        colour = _BENIGN if kind == benign else _BAD
+        lanes.scatter(
+            shown, lane + np.asarray(spread), marker=_MARKS[lane % len(_MARKS)], s=28, color=colour, alpha=0.85
+        )
+    lanes.axvline(1, color=_RULE, linewidth=1, linestyle="--")
+    lanes.set_xscale("log")
+    lanes.set_yticks(range(len(kinds)), list(kinds))
+    lanes.invert_yaxis()
+    lanes.set_xlabel("margin: threshold / score; right of the line counts as backdoored")
+    for number, kind in enumerate(attacks):
+        truth = [0] * len(kinds[benign]) + [1] * len(kinds[kind])
+        false, true, _ = roc_curve(truth, [*kinds[benign], *kinds[kind]])
+        curves.plot(false, true, drawstyle="steps-post", linewidth=2, alpha=0.8, linestyle=("-", "--", ":")[number % 3])
+    curves.plot([0, 1], [0, 1], color=_RULE, linewidth=0.8)
+    curves.set(
+        xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.02, 1), ylim=(0, 1.02), aspect="equal"
+    )
+    curves.legend(attacks, loc="lower right", frameon=False)
+    for axes in (lanes, curves):
+        axes.spines[["top", "right"]].set_visible(False)
+    return Figure("identification", title, drawing)
