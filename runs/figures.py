@@ -70,7 +70,7 @@ def identification(kinds: Mapping[str, Sequence[float]], title: str) -> Figure:
     for number, kind in enumerate(attacks):
         truth = [0] * len(kinds[benign]) + [1] * len(kinds[kind])
         false, true, _ = roc_curve(truth, [*kinds[benign], *kinds[kind]])
-        curves.plot(false, true, drawstyle="steps-post", linewidth=2, alpha=0.8, linestyle=("-", "--", ":")[number % 3])
+        curves.plot(false, true, linewidth=2, alpha=0.8, linestyle=("-", "--", ":")[number % 3])
     curves.plot([0, 1], [0, 1], color=_RULE, linewidth=0.8)
     curves.set(
         xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.02, 1), ylim=(0, 1.02), aspect="equal"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from runs import experiments, results, store, tables
+
+_METHODS = ("drmguard_tf", "dhbe_tf")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ def write(home: Path) -> Path:
     missing = [(name, experiments.summary(name)) for name in experiments.names() if name not in done]
     loader = PackageLoader("runs", "report")
     environment = Environment(loader=loader, autoescape=select_autoescape(["html"]), undefined=StrictUndefined)
-    page = environment.get_template("overview.html").render(sections=sections, missing=missing)
+    page = environment.get_template("overview.html").render(
+        sections=sections, missing=missing, deviations={name: _deviations(name) for name in _METHODS}
+    )
     store.write_text(home / "report.html", page)
     return home / "report.html"
 
@@ -70,6 +75,12 @@ def _section(home: Path, note: Path) -> Section:
         [(title, _address(home / "tables" / note.stem / f"{figure}.svg")) for figure, title in kept["figures"].items()],
         _facts(records),
     )
+
+
+def _deviations(package: str) -> list[str]:
+    """Headings of the differences from the paper that a package lists."""
+    text = (Path(__file__).resolve().parents[2] / package / "EQUATIONS.md").read_text(encoding="utf-8")
+    return re.findall(r"^### \d+\. (.+)$", text, re.MULTILINE)
 
 
 def _address(path: Path) -> str:

@@ -104,6 +104,7 @@ def test_the_report_shows_every_table(undisturbed):
     page = (undisturbed / "report.html").read_text()
     assert "badnets-1" in page and "drmguard reproduce run smoke --preset smoke" in page
     assert "first_light" in page.split("Not run here")[1]
+    assert "The L1 norm is a sum" in page and "data:image/svg+xml" in page
     assert "http:" not in page and "https:" not in page and "<script" not in page
 
 
