@@ -1,26 +1,56 @@
-"""What an attack is: a frozen dataclass that says how it poisons; its fields are its settings."""
+"""What an attack is: a frozen dataclass that says how it poisons or trains; its fields are its settings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import Split, Task
+from data_prep.journal import Journal
 from data_prep.poison import Poisoning
 from data_prep.threat import Backdoored
 
 
 class Trainer(Protocol):
-    """Whatever trains a model."""
+    """Whatever trains models for an attacker."""
 
-    def fit(self, train: Split, *, seed: int, poisoning: Poisoning | None = None) -> tf.keras.Model:
-        """Train a new model, poisoned as told."""
+    @property
+    def batch(self) -> int:
+        """Images a step."""
+
+    def fit(
+        self,
+        train: Split,
+        *,
+        seed: int,
+        poisoning: Poisoning | None = None,
+        step: Callable[..., Any] | None = None,
+        part: str = "training",
+    ) -> tf.keras.Model:
+        """Train a new model.
+
+        Args:
+            train: the data.
+            seed: of everything random.
+            poisoning: what is done to the data, None for nothing.
+            step: makes the compiled step of an attacker who controls training, None takes the usual one.
+            part: name of this piece of work; an attack that trains several models gives each its own.
+        """
+
+    def journal(self, part: str) -> Journal:
+        """Where another optimisation of the attack goes on after an interruption."""
 
 
-class Attack(Protocol):
-    """An attack on a regression model."""
+class Attack:
+    """An attack on a regression model; a subclass writes :meth:`backdoor` and :meth:`known`."""
+
+    @classmethod
+    def of(cls, task: Task, **settings: Any) -> Attack:
+        """The attack with the paper's settings for a task, and others where ``settings`` names them."""
+        return cls(**settings)
 
     def backdoor(self, train: Split, target: np.ndarray, *, trainer: Trainer, seed: int) -> Backdoored:
         """Train a backdoored model.
@@ -30,16 +60,27 @@ class Attack(Protocol):
             target: float32 (K,), radians.
             trainer: how models are trained.
             seed: of the trigger, the choice of poisoned samples and the training.
+
+        Raises:
+            ValueError: if the attack does not fit the data.
         """
+        raise NotImplementedError(f"{type(self).__name__} must say how it trains")
+
+    def known(
+        self, model: tf.keras.Model, target: np.ndarray, seed: int, network: tf.keras.Model | None = None
+    ) -> list[Backdoored]:
+        """All backdoors of a model that this attack made, the one of ``target`` first; for evaluation only.
+
+        Args:
+            model: the model.
+            target, seed: as it was made.
+            network: of a learned trigger, see :class:`data_prep.threat.Backdoored`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must know its triggers")
 
 
-class PoisoningAttack:
+class PoisoningAttack(Attack):
     """An attack that follows the usual training and only poisons; a subclass writes :meth:`poisoning`."""
-
-    @classmethod
-    def of(cls, task: Task, **settings: Any) -> PoisoningAttack:
-        """The attack with the paper's settings for a task, and others where ``settings`` names them."""
-        return cls(**settings)
 
     def poisoning(self, image_shape: tuple[int, int, int], target: np.ndarray, seed: int) -> Poisoning:
         """The trigger and the shares of one attack.
@@ -56,5 +97,13 @@ class PoisoningAttack:
 
     def backdoor(self, train: Split, target: np.ndarray, *, trainer: Trainer, seed: int) -> Backdoored:
         """Train a backdoored model; see :meth:`Attack.backdoor`."""
-        poisoning = self.poisoning(train.images.shape[1:], target, seed)
+        poisoning = self.poisoning(train.image_shape, target, seed)
         return Backdoored(trainer.fit(train, seed=seed, poisoning=poisoning), poisoning.trigger, target)
+
+    def known(
+        self, model: tf.keras.Model, target: np.ndarray, seed: int, network: tf.keras.Model | None = None
+    ) -> list[Backdoored]:
+        """See :meth:`Attack.known`."""
+        poisoning = self.poisoning(model.input_shape[1:], target, seed)
+        further = [Backdoored(model, implant.trigger, implant.target) for implant in poisoning.further]
+        return [Backdoored(model, poisoning.trigger, target), *further]

@@ -5,13 +5,14 @@ Nothing is copied: a training step asks for the role of each sample in its batch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-CLEAN, POISONED, CROSS = 0, 1, 2
+CLEAN, POISONED, CROSS, FURTHER = 0, 1, 2, 3  # FURTHER + k: the k-th further backdoor
 
 
 class Trigger(Protocol):
@@ -35,6 +36,20 @@ class CrossTrigger(Protocol):
         """Stamp near misses; images and result as for :class:`Trigger`, random numbers from ``random``."""
 
 
+class Implant(NamedTuple):
+    """A further backdoor in the same model (DRMGuard, App. A.7).
+
+    Attributes:
+        trigger: stamped on a share of its own.
+        target: float32 (K,), the label of that share, radians.
+        rate: that share of the training set, in [0, 1].
+    """
+
+    trigger: Trigger
+    target: np.ndarray
+    rate: float
+
+
 @dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Poisoning:
     """What an attacker does to a training set.
@@ -45,6 +60,10 @@ class Poisoning:
         rate: poisoned share of the training set, in [0, 1].
         cross: near miss for another share, or None.
         cross_rate: the share that gets ``cross`` and keeps its labels.
+        further: more backdoors, each with a share of its own.
+        chosen: int (P,), the samples that are poisoned; None draws them by ``rate``.
+        replaced: images that take the place of others before the trigger is stamped, by their index in the training
+            set; uint8 (H, W, C).
     """
 
     trigger: Trigger
@@ -52,12 +71,20 @@ class Poisoning:
     rate: float
     cross: CrossTrigger | None = None
     cross_rate: float = 0.0
+    further: tuple[Implant, ...] = ()
+    chosen: Optional[np.ndarray] = None
+    replaced: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (0 <= self.rate <= 1 and 0 <= self.cross_rate <= 1):
             raise ValueError(f"rate and cross_rate are shares from 0 to 1, got {self.rate:g} and {self.cross_rate:g}")
-        if self.target.dtype != np.float32 or self.target.ndim != 1 or not np.all(np.abs(self.target) <= np.pi):
-            raise ValueError(f"the target must be float32 (K,) in radians, within half a turn, got {self.target!r}")
+        if not all(0 <= implant.rate <= 1 for implant in self.further):
+            raise ValueError(f"rates are shares from 0 to 1, got {[implant.rate for implant in self.further]}")
+        for target in (self.target, *(implant.target for implant in self.further)):
+            if target.dtype != np.float32 or target.ndim != 1 or not np.all(np.abs(target) <= np.pi):
+                raise ValueError(f"the target must be float32 (K,) in radians, within half a turn, got {target!r}")
+        if self.chosen is not None and (self.cross is not None or self.further):
+            raise ValueError("chosen samples are all that is poisoned; cross and further draw theirs by rate")
 
     def roles(self, count: int, seed: int) -> np.ndarray:
         """The role of every sample: exactly ``round(rate * count)`` poisoned, drawn without replacement.
@@ -67,22 +94,27 @@ class Poisoning:
             seed: decides which.
 
         Returns:
-            int8 (count,), CLEAN, POISONED or CROSS.
+            int8 (count,): CLEAN, POISONED, CROSS, or FURTHER + k.
 
         Raises:
             ValueError: if a rate above zero would poison no sample, or the shares exceed the set.
         """
-        poisoned, crossed = round(self.rate * count), round(self.cross_rate * count)
-        if poisoned + crossed > count:
-            raise ValueError(
-                f"poisoned and cross shares add up to {self.rate + self.cross_rate:g}, at most 1 is possible"
-            )
-        if self.rate > 0 and poisoned == 0:
-            raise ValueError(
-                f"a rate of {self.rate:g} poisons none of {count} samples; the least that does is {1 / count:g}"
-            )
-        order = np.random.default_rng(seed).permutation(count)
         roles = np.full(count, CLEAN, np.int8)
-        roles[order[:poisoned]] = POISONED
-        roles[order[poisoned : poisoned + crossed]] = CROSS
+        if self.chosen is not None:
+            roles[self.chosen] = POISONED
+            return roles
+        shares = [(POISONED, self.rate), (CROSS, self.cross_rate)]
+        shares += [(FURTHER + k, implant.rate) for k, implant in enumerate(self.further)]
+        counts = [round(rate * count) for _, rate in shares]
+        if sum(counts) > count:
+            total = sum(rate for _, rate in shares)
+            raise ValueError(f"poisoned and cross shares add up to {total:g}, at most 1 is possible")
+        for (role, rate), number in zip(shares, counts):
+            if role != CROSS and rate > 0 and number == 0:
+                raise ValueError(
+                    f"a rate of {rate:g} poisons none of {count} samples; the least that does is {1 / count:g}"
+                )
+        order = np.random.default_rng(seed).permutation(count)
+        for (role, _), part in zip(shares, np.split(order[: sum(counts)], np.cumsum(counts)[:-1])):
+            roles[part] = role
         return roles

@@ -6,6 +6,7 @@ A defence receives a :class:`Suspect` and nothing else, so it cannot look at the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -35,8 +36,10 @@ class Backdoored:
         model: the model that the attacker hands out.
         trigger: its trigger function.
         target: float32 (K,), the target vector, radians; for a classifier the class, an integer array ().
+        network: what a learned trigger consists of, to be kept with the model; None for all others.
     """
 
     model: tf.keras.Model
     trigger: Trigger
     target: np.ndarray
+    network: Optional[tf.keras.Model] = None

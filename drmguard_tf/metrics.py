@@ -98,3 +98,15 @@ def feature_spread(backdoored: Backdoored, test: Split) -> FeatureSpread:
     benign_variance = tf.math.reduce_variance(losses.head_angles(clean, sub.kernel), axis=0)
     rav = losses.ratio_of_angle_variance(losses.head_angles(triggered, sub.kernel), benign_variance)
     return FeatureSpread(float(rav), float(losses.ratio_of_norm_variance(triggered, clean)))
+
+
+def cross_error(task: Task, backdoored: Backdoored, test: Split) -> float:
+    """Mean error to the true label under triggers made for another image, degrees; for input-aware attacks only.
+
+    Every image gets the trigger of the image before it. Near RE means that a trigger fires on its own image alone.
+    """
+    donors = np.roll(test.images, 1, axis=0)
+    step = tf.function(lambda batch, of: backdoored.model(backdoored.trigger.crossed(batch, of), training=False))
+    slices = [slice(at, at + _BATCH) for at in range(0, len(test), _BATCH)]
+    predicted = [step(tf.constant(pixels(test.images[part])), tf.constant(pixels(donors[part]))) for part in slices]
+    return float(regression_error(task, np.concatenate(predicted), test.targets).mean())

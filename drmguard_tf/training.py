@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import Split
 from data_prep.journal import NO_JOURNAL, Journal
-from data_prep.poison import CLEAN, CROSS, POISONED, Poisoning
+from data_prep.poison import CLEAN, CROSS, FURTHER, POISONED, Poisoning, Trigger
 from drmguard_tf.distribution import across, share_out
 from drmguard_tf.models import ARCHITECTURES
 from drmguard_tf.optimizers import Adam
@@ -47,6 +48,7 @@ class Training:
         *,
         seed: int,
         poisoning: Poisoning | None = None,
+        step: Callable[..., TrainingStep] | None = None,
         like: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
         journal: Journal = NO_JOURNAL,
@@ -58,6 +60,7 @@ class Training:
             train: images and targets; a set smaller than a batch is used whole.
             seed: of the weights, the order of the data and whatever is random in the poisoning.
             poisoning: what an attacker does to the set, None for a benign model.
+            step: makes a :class:`TrainingStep` of another kind, for an attacker who controls training.
             like: a model whose architecture is used, with fresh weights, instead of ``architecture``.
             progress: called with the number of steps done.
             journal: where an interrupted training goes on.
@@ -66,8 +69,7 @@ class Training:
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
         """
-        if poisoning is not None and poisoning.target.shape != train.targets.shape[1:]:
-            raise ValueError(f"the target has {len(poisoning.target)} angles, the labels have {train.targets.shape[1]}")
+        roles = _roles(train, poisoning, seed)
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
         if like is not None:
             model = tf.keras.models.clone_model(like)
@@ -76,19 +78,90 @@ class Training:
         strategy = strategy or tf.distribute.get_strategy()
         shared = across(strategy, model)
         with strategy.scope():
-            fit = _Fit(shared, self, poisoning, seed, strategy)
-        roles = poisoning.roles(len(train), seed) if poisoning else np.full(len(train), CLEAN, np.int8)
-        done = journal.resume({"model": shared, "optimizer": fit.optimizer, "random": fit.random})
-        for step, index in islice(enumerate(batches(len(train), self.batch, self.steps, seed), 1), done, None):
-            loss = fit.step(*share_out(strategy, (train.images[index], train.targets[index], roles[index])))
-            progress(step)
-            journal.note(step, {"loss": loss})
+            fit = (step or TrainingStep)(shared, self, poisoning, seed, strategy)
+        done = journal.resume(fit.state)
+        for number, index in islice(enumerate(batches(len(train), self.batch, self.steps, seed), 1), done, None):
+            images = _images(train, index, poisoning)
+            loss = fit.step(*share_out(strategy, (images, train.targets[index], roles[index])))
+            progress(number)
+            journal.note(number, {"loss": loss})
         model.set_weights(shared.get_weights())
         return model
 
 
-class _Fit(tf.Module):
-    """State of one training: model, optimizer, random numbers, and the compiled step."""
+@dataclass(frozen=True)
+class Trainer:
+    """Training as an attack sees it (:class:`data_prep.attack.Trainer`): options, devices, and who is told.
+
+    Attributes:
+        training: how every model is trained.
+        progress: called with the number of steps done of the backdoored model.
+        journals: where a part of the work goes on after an interruption, by its name.
+        strategy: the devices that share each batch; None takes one.
+    """
+
+    training: Training
+    progress: Callable[[int], None] = lambda step: None
+    journals: Callable[[str], Journal] = lambda part: NO_JOURNAL
+    strategy: Optional[tf.distribute.Strategy] = None
+
+    @property
+    def batch(self) -> int:
+        """Images a step."""
+        return self.training.batch
+
+    def fit(
+        self,
+        train: Split,
+        *,
+        seed: int,
+        poisoning: Poisoning | None = None,
+        step: Callable[..., TrainingStep] | None = None,
+        part: str = "training",
+    ) -> tf.keras.Model:
+        """See :meth:`data_prep.attack.Trainer.fit`; a finished part is kept until all of the attack is."""
+        journal = self.journal(part)
+        if part == "training":
+            options: dict[str, Any] = {"progress": self.progress}
+        else:
+            options = {}
+        model = self.training.fit(
+            train, seed=seed, poisoning=poisoning, step=step, journal=journal, strategy=self.strategy, **options
+        )
+        if part != "training":
+            journal.complete(self.training.steps)
+        return model
+
+    def journal(self, part: str) -> Journal:
+        """See :meth:`data_prep.attack.Trainer.journal`."""
+        return self.journals(part)
+
+
+def _roles(train: Split, poisoning: Poisoning | None, seed: int) -> np.ndarray:
+    """The role of every sample, int8 (N,); refuses targets that are no labels of the set."""
+    if poisoning is None:
+        return np.full(len(train), CLEAN, np.int8)
+    for target in (poisoning.target, *(implant.target for implant in poisoning.further)):
+        if target.shape != train.targets.shape[1:]:
+            raise ValueError(f"the target has {len(target)} angles, the labels have {train.targets.shape[1]}")
+    return poisoning.roles(len(train), seed)
+
+
+def _images(train: Split, index: np.ndarray, poisoning: Poisoning | None) -> np.ndarray:
+    """The images of a batch, uint8 (B, H, W, C), with those that an attacker has put in the place of others."""
+    images = train.images[index]  # a copy
+    if poisoning is not None and poisoning.replaced:
+        for place, sample in enumerate(index.tolist()):
+            if sample in poisoning.replaced:
+                images[place] = poisoning.replaced[sample]
+    return images
+
+
+class TrainingStep(tf.Module):
+    """State of one training: model, optimizer, random numbers, and the compiled step.
+
+    An attacker who controls training overrides :meth:`loss`, or :meth:`update` and :attr:`state`.
+    """
 
     def __init__(
         self,
@@ -108,36 +181,57 @@ class _Fit(tf.Module):
         self.random = tf.random.Generator.from_seed(seed)
         self.poisoning = poisoning
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that changes, by name, as :meth:`data_prep.journal.Journal.resume` takes it."""
+        return {"model": self.model, "optimizer": self.optimizer, "random": self.random}
+
     @tf.function
     def step(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
         """One Adam step on a batch: uint8 images (B, H, W, C), targets (B, K), roles (B,). Returns the loss."""
-        losses = self.strategy.run(self._update, args=(images, targets, roles))
+        losses = self.strategy.run(self.update, args=(images, targets, roles))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
-    def _update(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
+    def update(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
         """One device's part of a step; the optimizer sums the gradients of all devices."""
         images = tf.cast(images, tf.float32) / 255
         if self.poisoning is not None:
             images, targets = self._poison(self.poisoning, images, targets, roles)
         with tf.GradientTape() as tape:
-            predicted = self.model(images, training=True)
-            loss = tf.reduce_mean(tf.abs(predicted - targets))  # the L1 loss of DRMGuard's App. A.4
+            loss = self.loss(images, targets, roles)
             loss += tf.add_n(self.model.losses) if self.model.losses else 0.0
             loss /= self.strategy.num_replicas_in_sync
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss
 
+    def loss(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
+        """What is minimised beside the model's own penalties: the L1 loss of DRMGuard's App. A.4.
+
+        Args:
+            images: float32 (B, H, W, C) in [0, 1], as the attacker changed them.
+            targets: float32 (B, K), radians, likewise.
+            roles: int8 (B,), see :meth:`data_prep.poison.Poisoning.roles`.
+        """
+        return tf.reduce_mean(tf.abs(self.model(images, training=True) - targets))
+
     def _poison(self, poisoning: Poisoning, images, targets, roles):
         """The batch as the attacker changed it; only samples with a role are computed."""
-        chosen = tf.where(roles == POISONED)
-        images = tf.tensor_scatter_nd_update(images, chosen, poisoning.trigger(tf.gather_nd(images, chosen)))
-        targets = tf.where((roles == POISONED)[:, None], tf.constant(poisoning.target), targets)
+        images, targets = _implant(images, targets, roles == POISONED, poisoning.trigger, poisoning.target)
+        for k, implant in enumerate(poisoning.further):
+            images, targets = _implant(images, targets, roles == FURTHER + k, implant.trigger, implant.target)
         if poisoning.cross is not None:
             chosen = tf.where(roles == CROSS)
             near_misses = poisoning.cross(tf.gather_nd(images, chosen), self.random)
             images = tf.tensor_scatter_nd_update(images, chosen, near_misses)
         return images, targets
+
+
+def _implant(images: tf.Tensor, targets: tf.Tensor, where: tf.Tensor, trigger: Trigger, target: np.ndarray):
+    """Stamp a trigger on some samples of a batch and give them the target."""
+    chosen = tf.where(where)
+    images = tf.tensor_scatter_nd_update(images, chosen, trigger(tf.gather_nd(images, chosen)))
+    return images, tf.where(where[:, None], tf.constant(target), targets)
 
 
 def batches(count: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep.poison import CROSS, POISONED
+from data_prep.attack import Attack
+from data_prep.poison import CROSS, FURTHER, POISONED
 from drmguard_tf import attacks
 
 SHAPE = (32, 32, 3)
 TARGET = np.float32([0.1, -0.2])
-FITTING = {"WaNet": {"grid": 4}}  # where a default is made for larger images
+FITTING = {"WaNet": {"grid": 4}, "MultiTarget": {"grid": 4}, "Adaptive": {"grid": 4}}  # defaults are for larger images
 ROUNDING = 1e-6  # the four weights of a bilinear sample add up to 1 within a few units in the last place
 
 
@@ -28,6 +29,12 @@ def _attack_classes() -> list[type]:
         for _, value in inspect.getmembers(module, inspect.isclass)
         if value.__module__ == module.__name__ and dataclasses.is_dataclass(value) and hasattr(value, "poisoning")
     ]
+
+
+def test_every_file_holds_one_attack():
+    found = {name: attacks.attack_class(name) for name in attacks.names()}
+    assert len(set(found.values())) == len(found) and all(issubclass(kind, Attack) for kind in found.values())
+    assert {"badnets", "wanet", "blend", "sig", "multi-target", "clean-label", "input-aware", "adaptive"} <= set(found)
 
 
 @pytest.fixture(params=_attack_classes(), ids=lambda kind: kind.__name__)
@@ -107,6 +114,9 @@ def test_poison_takes_exactly_its_share(attack):
     assert 0 < poisoning.rate < 1
     assert (roles == POISONED).sum() == round(400 * poisoning.rate)
     assert (roles == CROSS).sum() == round(400 * poisoning.cross_rate)
+    assert [(roles == FURTHER + k).sum() for k in range(len(poisoning.further))] == [
+        round(400 * implant.rate) for implant in poisoning.further
+    ]
 
 
 def test_target_is_the_one_asked_for(attack):

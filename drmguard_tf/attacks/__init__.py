@@ -8,7 +8,7 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the names alone are wanted by the command line, and quickly
-    from data_prep.attack import PoisoningAttack
+    from data_prep.attack import Attack
 
 
 def names() -> list[str]:
@@ -16,7 +16,7 @@ def names() -> list[str]:
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
-def attack_class(name: str) -> type[PoisoningAttack]:
+def attack_class(name: str) -> type[Attack]:
     """The attack that a file holds.
 
     Args:
@@ -28,6 +28,6 @@ def attack_class(name: str) -> type[PoisoningAttack]:
     for known in names():
         module = importlib.import_module(f"{__name__}.{known.replace('-', '_')}")
         for title, kind in inspect.getmembers(module, inspect.isclass):
-            if kind.__module__ == module.__name__ and hasattr(kind, "poisoning") and name in (known, title):
+            if kind.__module__ == module.__name__ and hasattr(kind, "backdoor") and name in (known, title):
                 return kind
     raise ValueError(f"there is no attack {name!r}; choose from {', '.join(names())}")
