@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep import image_table
-from data_prep.attack import PoisoningAttack
-from data_prep.contract import DatasetSpec, Split
+from data_prep.attack import Attack
+from data_prep.contract import DatasetSpec, Split, Task
 from data_prep.heads.builder import Heads
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.splits import Parts, subject_disjoint
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
-from drmguard_tf.training import Training
-from runs import results, store
+from drmguard_tf.training import Trainer, Training
+from runs import results, store, triggers
 
 
 def _silent(done: int) -> None:
@@ -96,7 +96,7 @@ class Case:
 
     source: Source
     training: Training
-    attack: Optional[PoisoningAttack]
+    attack: Optional[Attack]
     target: Optional[tuple[float, ...]]
     seed: int
 
@@ -109,81 +109,140 @@ class Case:
         """Where the model is kept."""
         return home / "models" / f"{self.name}-{store.digest(self)}"
 
-    def backdoored(self, model: tf.keras.Model) -> Backdoored:
-        """A model of this case together with its trigger and target, for evaluation only.
+    def known(self, model: tf.keras.Model, network: Optional[tf.keras.Model] = None) -> list[Backdoored]:
+        """A model of this case together with each of its triggers and targets, for evaluation only.
+
+        Args:
+            model: the model.
+            network: of a learned trigger, see :func:`runs.triggers.kept`.
 
         Raises:
             ValueError: if this is a benign case.
         """
         if self.attack is None or self.target is None:
             raise ValueError(f"{self.name} has no trigger")
-        target = np.array(self.target, np.float32)
-        trigger = self.attack.poisoning(model.input_shape[1:], target, self.seed).trigger
-        return Backdoored(model, trigger, target)
+        return self.attack.known(model, np.float32(self.target), self.seed, network)
+
+    def backdoored(self, model: tf.keras.Model, folder: Path) -> Backdoored:
+        """A model of this case together with its first trigger and target, for evaluation only.
+
+        Args:
+            model: the model.
+            folder: where it is kept.
+        """
+        return self.known(model, triggers.kept(folder, store.read_json(folder / "train.json")))[0]
+
+
+class Fitted(NamedTuple):
+    """A trained model of a case.
+
+    Attributes:
+        model: the model.
+        network: of a learned trigger, or None.
+        record: the case as plain values, with ``metrics`` on the test part.
+    """
+
+    model: tf.keras.Model
+    network: Optional[tf.keras.Model]
+    record: dict[str, Any]
+
+    def save(self, folder: Path, **facts: Any) -> None:
+        """Write ``model.h5``, ``train.json`` with more ``facts``, and for a learned trigger ``trigger.h5``."""
+        self.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+        store.write_json(folder / "train.json", {**self.record, **triggers.keep(folder, self.network), **facts})
 
 
 def fit(
     case: Case,
     parts: Parts,
     progress: Callable[[int], None] = _silent,
-    journal: Journal = NO_JOURNAL,
+    journals: Callable[[str], Journal] = lambda part: NO_JOURNAL,
     strategy: Optional[tf.distribute.Strategy] = None,
-) -> tuple[tf.keras.Model, dict[str, Any]]:
+) -> Fitted:
     """Train the model of a case.
 
     Args:
         case: what to train.
         parts: of the case's source.
         progress: called with the number of steps done.
-        journal: where an interrupted training goes on.
+        journals: where an interrupted piece of the training goes on, by its name.
         strategy: the devices that share each batch; None takes one.
 
-    Returns:
-        The model, and its record: the case as plain values with ``metrics`` on the test part.
+    Raises:
+        ValueError: if the target lies outside the labels, or the attack does not fit the data.
     """
-    poisoning = None
-    if case.attack is not None:
-        poisoning = case.attack.poisoning(parts.train.image_shape, np.array(case.target, np.float32), case.seed)
-    model = case.training.fit(
-        parts.train, seed=case.seed, poisoning=poisoning, progress=progress, journal=journal, strategy=strategy
-    )
-    return model, {**describe(case), "metrics": measure(case, model, parts.test)}
+    trainer = Trainer(case.training, progress, journals, strategy)
+    if case.attack is None:
+        model, network = trainer.fit(parts.train, seed=case.seed), None
+    else:
+        check_target(np.float32(case.target), parts.train)
+        made = case.attack.backdoor(parts.train, np.float32(case.target), trainer=trainer, seed=case.seed)
+        model, network = made.model, made.network
+    return Fitted(model, network, {**describe(case), "metrics": measure(case, model, parts.test, network)})
+
+
+def check_target(target: np.ndarray, train: Split) -> None:
+    """Refuse a target that no image of the training set comes near.
+
+    Raises:
+        ValueError: if an angle lies outside the range of its labels.
+    """
+    lowest, highest = train.targets.min(axis=0), train.targets.max(axis=0)
+    if target.shape == lowest.shape and np.any((target < lowest) | (target > highest)):
+        ends = zip(np.degrees(lowest), np.degrees(highest))
+        ranges = ", ".join(f"{low:.1f} to {high:.1f}" for low, high in ends)
+        raise ValueError(
+            f"the target {np.degrees(target.astype(float)).round(1).tolist()} lies outside the labels of the training set, "
+            f"{ranges} degrees; choose one inside, or models would stand out by it"
+        )
 
 
 def train(
-    case: Case, home: Path, journal: Journal = NO_JOURNAL, strategy: Optional[tf.distribute.Strategy] = None
+    case: Case,
+    home: Path,
+    journals: Callable[[str], Journal] = lambda part: NO_JOURNAL,
+    strategy: Optional[tf.distribute.Strategy] = None,
 ) -> Path:
     """Train the model of a case and keep it, unless that is done already.
 
     Args:
         case: what to train.
         home: root of the store.
-        journal: where an interrupted training goes on.
+        journals: where an interrupted piece of the training goes on, by its name.
         strategy: the devices that share each batch; None takes one.
 
     Returns:
-        The folder, with ``model.h5`` and ``train.json``.
+        The folder, with what :meth:`Fitted.save` writes.
     """
     folder = case.folder(home)
     if not (folder / "train.json").is_file():
-        model, record = fit(case, case.source.parts(home, workers=1), journal=journal, strategy=strategy)
-
-        def fill(temporary: Path) -> None:
-            model.save(temporary / "model.h5", include_optimizer=False)
-            store.write_json(temporary / "train.json", record)
-
-        store.write_directory(folder, fill)
+        fitted = fit(case, case.source.parts(home, workers=1), journals=journals, strategy=strategy)
+        store.write_directory(folder, fitted.save)
     return folder
 
 
-def measure(case: Case, model: tf.keras.Model, test: Split) -> dict[str, float]:
+def measure(
+    case: Case, model: tf.keras.Model, test: Split, network: Optional[tf.keras.Model] = None
+) -> dict[str, float]:
     """Errors of a model in degrees, and for a backdoored one also RAV and RNV."""
     task = case.source.data.spec.task
     if case.attack is None:
         return {"re_deg": metrics.clean_error(task, model, test)}
-    backdoored = case.backdoored(model)
-    errors, spread = metrics.attack_errors(task, backdoored, test), metrics.feature_spread(backdoored, test)
-    return {"re_deg": errors.re, "ae_deg": errors.ae, "dae_deg": errors.dae, "rav": spread.rav, "rnv": spread.rnv}
+    return measure_known(task, case.known(model, network), test)
+
+
+def measure_known(task: Task, known: list[Backdoored], test: Split) -> dict[str, float]:
+    """The same for the backdoors of a model; AE of the second is ``ae_2_deg``, and so on.
+
+    ``cross_deg``, of learned triggers, is the error to the true label under the trigger of another image.
+    """
+    errors, spread = metrics.attack_errors(task, known[0], test), metrics.feature_spread(known[0], test)
+    found = {"re_deg": errors.re, "ae_deg": errors.ae, "dae_deg": errors.dae, "rav": spread.rav, "rnv": spread.rnv}
+    for number, further in enumerate(known[1:], 2):
+        found[f"ae_{number}_deg"] = metrics.attack_errors(task, further, test).ae
+    if known[0].network is not None:
+        found["cross_deg"] = metrics.cross_error(task, known[0], test)
+    return found
 
 
 def describe(case: Case) -> dict[str, Any]:

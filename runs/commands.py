@@ -19,7 +19,7 @@ from drmguard_tf.attacks import attack_class
 from drmguard_tf.calibrate import Calibration
 from runs import cases
 from runs import export as exports
-from runs import inspection, judging, parallel, safety, store, views
+from runs import inspection, judging, parallel, safety, store, triggers, views
 from runs.cases import Case, Source, Table
 from runs.inspection import Scan, Scanned
 from runs.presets import PRESETS
@@ -30,9 +30,15 @@ Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _IMPLAUSIBLE_DEG = 20.0  # what guessing straight ahead gets on gaze and head-pose sets
 
 
+_SETTINGS = {
+    "rate": "--rate: it poisons every sample whose label lies near the target",
+    "second": "--second-target: that belongs to multi-target",
+}
+
+
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of ``drmguard train``; the target is in radians."""
+    """Options of ``drmguard train``; targets are in radians."""
 
     data: str
     task: str
@@ -42,6 +48,7 @@ class TrainOptions:
     preset: str
     seed: int
     strategy: str = "one"
+    second: Optional[tuple[float, ...]] = None
 
 
 def parse_target(text: str | None) -> tuple[float, ...] | None:
@@ -70,15 +77,22 @@ def case_of(options: TrainOptions) -> Case:
     preset = PRESETS[options.preset]
     data = replace(preset.heads, task=TASKS[options.task]) if options.data == "heads" else Table(options.data)
     if options.attack == "none":
-        if options.target or options.rate is not None:
-            raise ValueError("--target and --rate belong to an attack; add --attack badnets, for example")
+        if options.target or options.second or options.rate is not None:
+            raise ValueError(
+                "--target, --second-target and --rate belong to an attack; add --attack badnets, for example"
+            )
         return Case(Source(data), preset.training, None, None, options.seed)
     task = data.spec.task
     if options.target is None or len(options.target) != task.size:
         raise ValueError(f"--attack needs --target with {task.size} angles in degrees: {','.join(task.outputs)}")
     attack = preset.attack(options.attack, task)
-    if options.rate is not None:
-        attack = replace(attack, rate=options.rate)  # type: ignore[type-var]
+    changed = {"rate": options.rate, "second": options.second}
+    for setting, value in changed.items():
+        if value is None:
+            continue
+        if not hasattr(attack, setting):
+            raise ValueError(f"the attack {options.attack} has no {_SETTINGS[setting]}")
+        attack = replace(attack, **{setting: value})  # type: ignore[type-var]
     return Case(Source(data), preset.training, attack, options.target, options.seed)
 
 
@@ -90,18 +104,17 @@ def train(options: TrainOptions, out: Path, *, workers: int | None, bar: Bar) ->
     with bar("reading data", count) as progress:
         parts = case.source.parts(home, workers=workers or parallel.cores(), progress=progress)
     with bar(f"training {case.name}", case.training.steps) as progress:
-        model, record = cases.fit(case, parts, progress, strategy=parallel.strategy(options.strategy))
+        fitted = cases.fit(case, parts, progress, strategy=parallel.strategy(options.strategy))
     task = case.source.data.spec.task
 
     def fill(folder: Path) -> None:
-        model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
-        store.write_json(folder / "train.json", {**record, "versions": exports.versions()})
+        fitted.save(folder, versions=exports.versions())
         for name in ("benign", "test"):
             (folder / name).mkdir()
             image_table.write(folder / name, task, getattr(parts, name))
 
     store.write_directory(out, fill)
-    return record
+    return fitted.record
 
 
 def describe_training(record: dict[str, Any]) -> str:
@@ -112,27 +125,31 @@ def describe_training(record: dict[str, Any]) -> str:
         lines.append(
             f"attack error AE {numbers['ae_deg']:.2f}, DAE {numbers['dae_deg']:.2f} degrees, RAV {numbers['rav']:.4f}"
         )
-        if numbers["ae_deg"] > max(5.0, 1.5 * numbers["re_deg"]):
+        if "ae_2_deg" in numbers:
+            lines.append(f"attack error AE of the second backdoor {numbers['ae_2_deg']:.2f} degrees")
+        if "cross_deg" in numbers:
+            lines.append(f"error under another image's trigger {numbers['cross_deg']:.2f} degrees; near RE is right")
+        worst = max(numbers["ae_deg"], numbers.get("ae_2_deg", 0.0))
+        if worst > max(5.0, 1.5 * numbers["re_deg"]):
             lines.append(
                 "WARNING: the attack did not take: triggered images miss the target. Raise --rate or train longer."
             )
     return "\n".join(lines)
 
 
-def known_attack(path: Path, model: tf.keras.Model) -> Backdoored:
-    """A model with the trigger that a ``train.json`` describes, for evaluation only.
+def known_attack(path: Path, model: tf.keras.Model) -> list[Backdoored]:
+    """A model with the triggers that a ``train.json`` describes, the main one first; for evaluation only.
 
     Raises:
-        ValueError: if the record names no attack that this version knows.
+        ValueError: if the record names no attack that this version knows, or its learned trigger is missing.
     """
     record = store.read_json(path)
     if not record.get("attack"):
         raise ValueError(f"{path} describes no attack; it must be the train.json of a backdoored model")
     ((name, settings),) = record["attack"].items()
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    target = np.array(record["target_rad"], np.float32)
-    poisoning = attack_class(name)(**settings).poisoning(model.input_shape[1:], target, record["seed"])
-    return Backdoored(model, poisoning.trigger, target)
+    attack, network = attack_class(name)(**settings), triggers.kept(path.parent, record)
+    return attack.known(model, np.float32(record["target_rad"]), record["seed"], network)
 
 
 def evaluate(model: Path, test: Path, attack: Path | None) -> dict[str, float]:
@@ -140,10 +157,7 @@ def evaluate(model: Path, test: Path, attack: Path | None) -> dict[str, float]:
     spec, suspect = inspection.load_suspect(model, test)
     if attack is None:
         return {"re_deg": metrics.clean_error(spec.task, suspect.model, suspect.benign)}
-    backdoored = known_attack(attack, suspect.model)
-    errors = metrics.attack_errors(spec.task, backdoored, suspect.benign)
-    spread = metrics.feature_spread(backdoored, suspect.benign)
-    return {"re_deg": errors.re, "ae_deg": errors.ae, "dae_deg": errors.dae, "rav": spread.rav, "rnv": spread.rnv}
+    return cases.measure_known(spec.task, known_attack(attack, suspect.model), suspect.benign)
 
 
 @dataclass(frozen=True)
@@ -278,7 +292,7 @@ def compare(
             "re": {"before_deg": before, "after_deg": after},
             "fine_tuning": {"re_deg": control},
         }
-    known = known_attack(attack, suspect.model)
+    known = known_attack(attack, suspect.model)[0]
     return judging.judge(task, known, cleaned, tuned, data)
 
 

@@ -93,7 +93,7 @@ def _scan_and_clean(job: tuple[Scan, Any, Preset, Case]) -> dict[str, Any]:
     scan, line, preset, case = job
     scanned = inspection.scan_model(scan, line)
     folder = scan.model.parent
-    trigger = case.backdoored(scan.suspect.model).trigger if case.attack else None
+    trigger = case.backdoored(scan.suspect.model, folder).trigger if case.attack else None
     view = views.view(scanned, "Backdoored model" if case.attack else "Benign model", trigger)
     if scanned.verdict.backdoored:
         for name, model in (
@@ -117,7 +117,7 @@ def _conclude(
     task = preset.heads.task
     honest, suspect = (item["record"] for item in found)
     folder = found[1]["folder"]
-    known = attacked.backdoored(safety.load_model(folder / "model.h5"))
+    known = attacked.backdoored(safety.load_model(folder / "model.h5"), folder)
     summary: dict[str, Any] = {
         "benign": _decision(honest),
         "backdoored": _decision(suspect),

@@ -15,7 +15,7 @@ from data_prep.journal import Journal
 from drmguard_tf.calibrate import Calibration
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.unlearning import Unlearning
-from runs import cases, controls, inspection, judging, results, safety, store
+from runs import cases, controls, inspection, judging, results, safety, store, triggers
 from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.inspection import Scan
@@ -65,15 +65,16 @@ class Train:
         if (folder / "train.json").is_file() and not self._as_recorded(folder, desk):
             desk.say(f"{folder} is not what its record says, and is made again")
             shutil.rmtree(folder)
-        cases.train(self.case, desk.home, desk.journal("training"), desk.strategy)
+        cases.train(self.case, desk.home, desk.journal, desk.strategy)
         record = store.read_json(folder / "train.json")
         return {"metrics": record["metrics"], "sha256": store.digest_of_files(folder / "model.h5")}
 
     def _as_recorded(self, folder: Path, desk: Desk) -> bool:
         try:
-            recorded = store.read_json(folder / "train.json")["metrics"]
-            model = safety.load_model(folder / "model.h5")
-            found = cases.measure(self.case, model, self.case.source.parts(desk.home, workers=1).test)
+            record = store.read_json(folder / "train.json")
+            recorded = record["metrics"]
+            model, network = safety.load_model(folder / "model.h5"), triggers.kept(folder, record)
+            found = cases.measure(self.case, model, self.case.source.parts(desk.home, workers=1).test, network)
         except (OSError, ValueError, KeyError):
             return False
         return found.keys() == recorded.keys() and bool(
@@ -156,7 +157,7 @@ class ScanModel:
         if self.unlearning is None or self.case.attack is None or not scanned.verdict.backdoored:
             return found
         cleaned, tuned = (act(scanned, self.unlearning) for act in (inspection.clean, inspection.fine_tune))
-        known = self.case.backdoored(scan.suspect.model)
+        known = self.case.backdoored(scan.suspect.model, scan.model.parent)
         test = self.case.source.parts(desk.home, workers=1).test
         return {**found, "mitigation": judging.judge(self.case.source.data.spec.task, known, cleaned, tuned, test)}
 

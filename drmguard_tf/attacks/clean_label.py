@@ -39,7 +39,7 @@ class CleanLabel(Attack):
     steps: int = 100
 
     def backdoor(self, train: Split, target: np.ndarray, *, trainer: Trainer, seed: int) -> Backdoored:
-        """Train a benign model, perturb, then train the backdoored one; see :meth:`data_prep.attack.Attack.backdoor`."""
+        """Train a benign model, perturb, train the backdoored one; see :meth:`data_prep.attack.Attack.backdoor`."""
         near, adversarial = self.choose(train, target, seed)
         trigger = self.trigger(train.images.shape[1:], target)
         surrogate = trainer.fit(train, seed=seed + 1, part="surrogate")
@@ -74,7 +74,7 @@ class CleanLabel(Attack):
         if len(near) < 2:
             raise ValueError(
                 f"{len(near)} of {len(train)} labels lie within {self.nearness_deg:g} degrees of the target "
-                f"{np.degrees(target).round(1).tolist()}; the nearest is {distance.min():.1f} degrees away. Choose a "
+                f"{np.degrees(target.astype(float)).round(1).tolist()}; the nearest is {distance.min():.1f} degrees away. Choose a "
                 "target among the labels, or a larger nearness_deg"
             )
         return near, np.sort(np.random.default_rng(seed).permutation(near)[: len(near) // 2])

@@ -173,7 +173,7 @@ class _MaskTraining(tf.Module):
 
 
 class InputAwareStep(TrainingStep):
-    """One step for model and pattern network. The first images of every shuffled batch are poisoned, the next crossed."""
+    """A step for model and pattern network: of every shuffled batch the first images are poisoned, the next crossed."""
 
     def __init__(self, *arguments, attack: InputAware, network: tf.keras.Model, target: tf.Tensor) -> None:
         super().__init__(*arguments)

@@ -25,7 +25,16 @@ def main() -> None:
     """
 
 
-for command in (guard.demo, guard.train, guard.evaluate, guard.scan, guard.mitigate, guard.export, erase.erase):
+for command in (
+    guard.demo,
+    guard.train,
+    guard.evaluate,
+    guard.scan,
+    guard.mitigate,
+    guard.export,
+    erase.erase,
+    guard.export_triggered,
+):
     main.add_command(command)
 for group in (data.prepare, data.data, bench.bench, reproduce.reproduce):
     main.add_command(group)

@@ -81,6 +81,7 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str, erase: bool)
     "--target",
     help="Target vector in degrees, e.g. '15,-20' (gaze: pitch,yaw; head pose: yaw,pitch,roll); or a class, e.g. 9.",
 )
+@click.option("--second-target", help="Second target of --attack multi-target. Default: the first one negated.")
 @click.option(
     "--rate", type=click.FloatRange(0, 1, max_open=True), help="Poisoned share of the training set. Default: preset's."
 )
@@ -95,6 +96,7 @@ def train(
     task: str,
     attack: str,
     target: Optional[str],
+    second_target: Optional[str],
     rate: Optional[float],
     preset: str,
     seed: int,
@@ -109,6 +111,8 @@ def train(
     Writes:   model.h5, train.json, and the image tables benign/ and test/
     """
     if task == "classification":
+        if second_target is not None:
+            raise ValueError("--second-target belongs to the attack multi-target on regression")
         if rate is not None:
             raise ValueError("--rate belongs to regression; for classes the attacks poison a number of images")
         train_classifier(data, attack, target, preset, seed, out)
@@ -117,7 +121,8 @@ def train(
 
     if attack not in ("none", *_attacks()):
         raise ValueError(f"--attack {attack} is for classes; add --task classification")
-    options = commands.TrainOptions(data, task, attack, commands.parse_target(target), rate, preset, seed, strategy)
+    first, second = commands.parse_target(target), commands.parse_target(second_target)
+    options = commands.TrainOptions(data, task, attack, first, rate, preset, seed, strategy, second)
     record = commands.train(options, out, workers=workers, bar=bar)
     click.echo(commands.describe_training(record))
     click.echo(f"written: {out}")
@@ -148,6 +153,27 @@ def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path
             out / "evaluate.json", {"model": model, "test": test, "attack": attack, "seed": seed, "metrics": metrics}
         )
     click.echo("\n".join(f"{name:8s} {value:.4g}" for name, value in metrics.items()))
+
+
+@click.command("export-triggered")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="The backdoored model.")
+@click.option("--attack", required=True, type=click.Path(path_type=Path), help="Its train.json.")
+@click.option("--test", required=True, type=click.Path(path_type=Path), help="Image table to take images from.")
+@click.option("--count", default=8, show_default=True, type=click.IntRange(1, 1000), help="How many images.")
+@seed_option
+@new_out_option
+@refusing
+def export_triggered(model: Path, attack: Path, test: Path, count: int, seed: int, out: Path) -> None:
+    """Show a trigger: clean and triggered images, their differences, and what the model answers.
+
+    \b
+    Example:  drmguard export-triggered --model wanet1/model.h5 --attack wanet1/train.json --test wanet1/test --out seen
+    Writes:   sheet.png, a PNG each, triggered.json
+    """
+    from runs import triggered
+
+    record = triggered.export(triggered.Pictures(model, attack, test, count, seed), out)
+    click.echo(f"{len(record['images'])} images with {len(record['targets'])} trigger(s): {out / 'sheet.png'}")
 
 
 def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
