@@ -192,8 +192,8 @@ def check_target(target: np.ndarray, train: Split) -> None:
         ends = zip(np.degrees(lowest), np.degrees(highest))
         ranges = ", ".join(f"{low:.1f} to {high:.1f}" for low, high in ends)
         raise ValueError(
-            f"the target {np.degrees(target.astype(float)).round(1).tolist()} lies outside the labels of the training set, "
-            f"{ranges} degrees; choose one inside, or models would stand out by it"
+            f"the target {np.degrees(target.astype(float)).round(1).tolist()} lies outside the labels of the training "
+            f"set, {ranges} degrees; choose one inside, or models would stand out by it"
         )
 
 

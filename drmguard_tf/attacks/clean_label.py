@@ -72,10 +72,11 @@ class CleanLabel(Attack):
         distance = np.degrees(np.linalg.norm(train.targets - target, axis=1))
         near = np.flatnonzero(distance <= self.nearness_deg)
         if len(near) < 2:
+            wanted = np.degrees(target.astype(float)).round(1).tolist()
             raise ValueError(
-                f"{len(near)} of {len(train)} labels lie within {self.nearness_deg:g} degrees of the target "
-                f"{np.degrees(target.astype(float)).round(1).tolist()}; the nearest is {distance.min():.1f} degrees away. Choose a "
-                "target among the labels, or a larger nearness_deg"
+                f"{len(near)} of {len(train)} labels lie within {self.nearness_deg:g} degrees of the target {wanted}; "
+                f"the nearest is {distance.min():.1f} degrees away. Choose a target among the labels, or a larger "
+                "nearness_deg"
             )
         return near, np.sort(np.random.default_rng(seed).permutation(near)[: len(near) // 2])
 

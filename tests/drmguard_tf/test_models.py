@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from drmguard_tf.models import ARCHITECTURES, resnet18, small_resnet
+from drmguard_tf.submodels import split
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +100,31 @@ def _seeded(seed: int) -> tf.keras.Model:
 
 def test_architectures_are_found_by_name():
     assert ARCHITECTURES["resnet18"] is resnet18 and ARCHITECTURES["small-resnet"] is small_resnet
+
+
+def test_resnet34_has_the_size_of_a_resnet34():
+    # torchvision's 21,797,672 less its head of 513,000; biases: 64 + 6 * 64 + 9 * 128 + 13 * 256 + 7 * 512 = 8,512
+    assert _trainable(ARCHITECTURES["resnet34"]((32, 32, 3), 2)) == 21_284_672 + 8_512 + 1_026
+
+
+def test_mobilenet_has_the_size_of_keras_s_mobilenet():
+    keras = tf.keras.applications.MobileNet(input_shape=(32, 32, 3), include_top=False, weights=None)
+    ours = ARCHITECTURES["mobilenet-v1"]((32, 32, 3), 2)
+    assert _trainable(ours) == _trainable(keras) + 1024 * 2 + 2
+    assert ours.get_layer("features").output_shape == (None, 1024)
+
+
+def test_small_networks_of_the_other_families():
+    deep, light = (ARCHITECTURES[name]((32, 32, 3), 2) for name in ("small-resnet34", "small-mobilenet"))
+    assert deep.get_layer("features").output_shape == (None, 128)
+    assert light.get_layer("features").output_shape == (None, 256)  # a quarter of 1024
+    convolutions = [sum("conv2d" in layer.name for layer in model.layers) for model in (deep, _seeded(0))]
+    assert convolutions == [20, 12]  # stem and shortcuts 4; two a block, eight blocks instead of four
+
+
+@pytest.mark.parametrize("name", ["resnet34", "mobilenet-v1", "small-resnet34", "small-mobilenet"])
+def test_the_other_families_can_be_split(name):
+    model = ARCHITECTURES[name]((32, 32, 3), 2)
+    images = tf.random.Generator.from_seed(0).uniform([2, 32, 32, 3])
+    sub = split(model)
+    np.testing.assert_allclose(sub.features(images) @ sub.kernel + sub.bias, model(images), atol=1e-4)
