@@ -38,6 +38,19 @@ def accuracy(right: Sequence[bool]) -> Estimate:
     return Estimate(good / len(right), float(interval.low), float(interval.high), len(right))
 
 
+def mean(values: Sequence[float]) -> Estimate:
+    """Mean of a figure over models, with Student's interval.
+
+    Raises:
+        ValueError: if there are fewer than two, of which no interval follows.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval needs at least two models, got {len(values)}")
+    centre = float(np.mean(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return Estimate(centre, centre - half, centre + half, len(values))
+
+
 def auc(attacked: Sequence[bool], scores: Sequence[float]) -> Estimate:
     """Area under the ROC curve with the interval of Newcombe (2006), method 5.
 

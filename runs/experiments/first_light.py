@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from runs import statistics
+from runs import statistics, suspects
 from runs.cases import Case, Source, Table
 from runs.experiments import Options
 from runs.figures import Figure, identification
@@ -35,7 +35,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     for kind, name in enumerate(_ATTACKS, 1):
         attack = preset.attack(name, source.data.spec.task)
         for seed in range(100 * kind, 100 * kind + models):
-            cases.append(Case(source, preset.training, attack, _target(seed, source), seed))
+            cases.append(Case(source, preset.training, attack, suspects.target(seed, source), seed))
     return [ScanModel(case, cases[0], preset.search, preset.controls) for case in cases]
 
 
@@ -117,13 +117,3 @@ def _summary(rows: list[dict[str, Any]], title: str) -> ResultTable:
             "for every attack, at its constant threshold. Ours is at calibrated thresholds.",
         ),
     )
-
-
-def _target(seed: int, source: Source) -> tuple[float, ...]:
-    """A random target at least 12 degrees from straight ahead, within what the data shows."""
-    rng = np.random.default_rng([seed, 7])
-    size = source.data.spec.task.size
-    while True:
-        target = np.radians(rng.uniform(-20, 20, size))
-        if np.linalg.norm(np.degrees(target)) > 12:
-            return tuple(float(round(angle, 4)) for angle in target)

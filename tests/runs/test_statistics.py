@@ -50,3 +50,15 @@ def test_mcnemar_by_hand():
 def test_a_paired_comparison_needs_the_same_models():
     with pytest.raises(ValueError, match="same models"):
         statistics.mcnemar([True], [True, False])
+
+
+def test_mean_with_student_s_interval_by_hand():
+    # 1, 2, 3: mean 2, standard error 1 / sqrt(3) = 0.5774, t for 2 degrees of freedom 4.3027: 2.4842
+    found = statistics.mean([1.0, 2.0, 3.0])
+    assert (found.value, found.n) == (2, 3)
+    assert (found.low, found.high) == pytest.approx((2 - 2.4842, 2 + 2.4842), abs=1e-3)
+
+
+def test_a_single_model_has_no_interval():
+    with pytest.raises(ValueError, match="at least two models"):
+        statistics.mean([1.0])

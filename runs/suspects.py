@@ -1,0 +1,73 @@
+"""The models of the experiments on attacks: benign ones and some of every attack, each with its own seed and target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from data_prep.contract import GAZE, HEAD_POSE
+from runs.cases import Case, Source, Table
+from runs.jobs import Job, Train
+from runs.presets import Preset
+
+INTERVAL = "Mean over models with its 95 % interval (Student's t); every model has its own seed and target."
+
+_LARGEST_DEG = {HEAD_POSE.name: (20.0, 20.0, 8.0)}  # heads roll less than they turn
+_FIRST_SEED = {  # the same attack on the same data is the same model in every experiment
+    "badnets": 100,
+    "wanet": 200,
+    "input-aware": 300,
+    "clean-label": 400,
+    "adaptive": 500,
+    "multi-target": 600,
+    "blend": 700,
+    "sig": 800,
+}
+
+
+def sources(preset: Preset, data: Optional[Path]) -> list[Source]:
+    """An image table, or synthetic heads for gaze and for head pose."""
+    if data:
+        return [Source(Table(str(data.resolve())))]
+    return [Source(replace(preset.heads, task=task)) for task in (GAZE, HEAD_POSE)]
+
+
+def by_kind(found: Mapping[Job, dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, float]]]:
+    """Metrics of trained models, grouped by task and attack (or ``benign``), in the order of the jobs."""
+    groups: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for job, result in found.items():
+        if isinstance(job, Train):
+            case = job.case
+            kind = type(case.attack).__name__ if case.attack else "benign"
+            groups.setdefault((case.source.data.spec.task.name, kind), []).append(result["metrics"])
+    return groups
+
+
+def benign(preset: Preset, source: Source, models: int) -> list[Case]:
+    """Benign models with the seeds 0, 1, ..."""
+    return [Case(source, preset.training, None, None, seed) for seed in range(models)]
+
+
+def attacked(preset: Preset, source: Source, names: Sequence[str], models: int) -> list[Case]:
+    """``models`` models of every attack, by command line name."""
+    cases = []
+    for name in names:
+        attack = preset.attack(name, source.data.spec.task)
+        for seed in range(_FIRST_SEED[name], _FIRST_SEED[name] + models):
+            cases.append(Case(source, preset.training, attack, target(seed, source), seed))
+    return cases
+
+
+def target(seed: int, source: Source) -> tuple[float, ...]:
+    """A random target at least 12 degrees from straight ahead, within what the data shows; radians."""
+    rng = np.random.default_rng([seed, 7])
+    task = source.data.spec.task
+    largest = np.array(_LARGEST_DEG.get(task.name, (20.0,) * task.size))
+    while True:
+        degrees = rng.uniform(-largest, largest)
+        if np.linalg.norm(degrees) > 12:
+            return tuple(float(round(angle, 4)) for angle in np.radians(degrees))
