@@ -15,9 +15,10 @@ from data_prep.heads.builder import Heads
 from drmguard_tf.attacks.badnets import BadNets
 from drmguard_tf.attacks.input_aware import InputAware
 from drmguard_tf.attacks.multi_target import MultiTarget
-from drmguard_tf.training import ARCHITECTURES, Training
+from drmguard_tf.training import ARCHITECTURES, Trainer, Training
 from runs import cases, commands, safety, store, triggered
 from runs.cases import Case, Source
+from runs.checkpoints import DiskJournal
 from tests.drmguard_tf import tiny
 
 TARGET = (0.1, -0.2)
@@ -130,6 +131,28 @@ def test_an_attack_that_did_not_take_is_named():
     numbers = {"re_deg": 2.0, "ae_deg": 1.0, "dae_deg": 9.0, "rav": 0.1, "ae_2_deg": 30.0}
     assert "did not take" in commands.describe_training({"metrics": numbers})
     assert "did not take" not in commands.describe_training({"metrics": {**numbers, "ae_2_deg": 1.0}})
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_an_interrupted_input_aware_training_ends_bit_equal(cleared, tmp_path):
+    attack, target = replace(LIGHT, cleared=cleared), np.float32(TARGET)
+
+    def journals(part: str) -> DiskJournal:
+        return DiskJournal(tmp_path / part, seconds=0)
+
+    def stop(step: int) -> None:
+        if step == 2:
+            raise KeyboardInterrupt
+
+    training = Training("tiny", steps=4, batch=10)
+    whole = attack.backdoor(tiny.data(), target, trainer=Trainer(training), seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        attack.backdoor(tiny.data(), target, trainer=Trainer(training, stop, journals), seed=0)
+    assert list((tmp_path / "training").glob("step-1"))
+    resumed = attack.backdoor(tiny.data(), target, trainer=Trainer(training, journals=journals), seed=0)
+    for one, other in ((whole.model, resumed.model), (whole.network, resumed.network)):
+        for weight, same in zip(one.get_weights(), other.get_weights()):
+            np.testing.assert_array_equal(weight, same)
 
 
 def test_triggers_are_shown(home, tmp_path):
