@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from data_prep.batches import batches
 from data_prep.contract import ClassSplit, pixels
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.label_poison import LabelPoisoning
@@ -187,22 +188,3 @@ def _replaced(images: np.ndarray, index: np.ndarray, poisoning: LabelPoisoning |
         if sample in poisoning.replaced:
             images[place] = poisoning.replaced[sample]
     return images
-
-
-def batches(count: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Indices of ``steps`` batches, epoch by epoch without replacement, the same for the same seed.
-
-    Args:
-        count: samples in the set.
-        size: of a batch; smaller sets give batches of ``count``.
-    """
-    size = min(size, count)
-    done, epoch = 0, 0
-    while done < steps:
-        order = np.random.default_rng([seed, epoch]).permutation(count)
-        for start in range(0, count - size + 1, size):
-            if done == steps:
-                return
-            yield order[start : start + size]
-            done += 1
-        epoch += 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from data_prep.batches import batches
 from data_prep.contract import GAZE, HEAD_POSE, Task
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf import losses
@@ -16,7 +17,6 @@ from drmguard_tf.generator import paper_generator
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
-from drmguard_tf.training import batches
 
 
 @dataclass(frozen=True)

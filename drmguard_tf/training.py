@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Optional
@@ -10,6 +10,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.poison import CLEAN, CROSS, FURTHER, POISONED, Poisoning, Trigger
@@ -120,21 +121,27 @@ class Trainer:
         part: str = "training",
     ) -> tf.keras.Model:
         """See :meth:`data_prep.attack.Trainer.fit`; a finished part is kept until all of the attack is."""
-        journal = self.journal(part)
-        if part == "training":
-            options: dict[str, Any] = {"progress": self.progress}
-        else:
-            options = {}
+        journal, last = self.journal(part), part == "training"
         model = self.training.fit(
-            train, seed=seed, poisoning=poisoning, step=step, journal=journal, strategy=self.strategy, **options
+            train,
+            seed=seed,
+            poisoning=poisoning,
+            step=step,
+            progress=self.progress if last else _silent,
+            journal=journal,
+            strategy=self.strategy,
         )
-        if part != "training":
+        if not last:
             journal.complete(self.training.steps)
         return model
 
     def journal(self, part: str) -> Journal:
         """See :meth:`data_prep.attack.Trainer.journal`."""
         return self.journals(part)
+
+
+def _silent(step: int) -> None:
+    """Report nothing."""
 
 
 def _roles(train: Split, poisoning: Poisoning | None, seed: int) -> np.ndarray:
@@ -232,22 +239,3 @@ def _implant(images: tf.Tensor, targets: tf.Tensor, where: tf.Tensor, trigger: T
     chosen = tf.where(where)
     images = tf.tensor_scatter_nd_update(images, chosen, trigger(tf.gather_nd(images, chosen)))
     return images, tf.where(where[:, None], tf.constant(target), targets)
-
-
-def batches(count: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Indices of ``steps`` batches, epoch by epoch without replacement, the same for the same seed.
-
-    Args:
-        count: samples in the set.
-        size: of a batch; smaller sets give batches of ``count``.
-    """
-    size = min(size, count)
-    done, epoch = 0, 0
-    while done < steps:
-        order = np.random.default_rng([seed, epoch]).permutation(count)
-        for start in range(0, count - size + 1, size):
-            if done == steps:
-                return
-            yield order[start : start + size]
-            done += 1
-        epoch += 1

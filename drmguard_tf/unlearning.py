@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from data_prep.batches import batches
 from data_prep.threat import Suspect
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import ReversedTrigger
-from drmguard_tf.training import batches
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -53,9 +54,9 @@ class Scan:
     seed: int = 0
     home: Optional[Path] = None
 
-    @property
+    @functools.cached_property
     def suspect(self) -> Suspect:
-        """The loaded model with the benign set; both are checked."""
+        """The loaded model with the benign set, read once; both are checked."""
         return load_suspect(self.model, self.benign)[1]
 
 

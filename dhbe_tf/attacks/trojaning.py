@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from data_prep.batches import batches
 from data_prep.contract import ClassSplit, pixels
 from data_prep.label_poison import choose
 from data_prep.threat import Backdoored
 from dhbe_tf.attacks.attack import Trainer
 from dhbe_tf.attacks.triggers import Patch
 from dhbe_tf.optimizers import SGD, Adam
-from dhbe_tf.training import batches
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.attack import Attack, Trainer
+from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.threat import Backdoored
 from drmguard_tf.generator import light_generator, paper_generator
 from drmguard_tf.optimizers import Adam
-from drmguard_tf.training import TrainingStep, batches
+from drmguard_tf.training import TrainingStep
 
 GENERATORS: dict[str, Callable[..., tf.keras.Model]] = {"paper": paper_generator, "light": light_generator}
 

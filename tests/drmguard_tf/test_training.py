@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.poison import Poisoning
 from drmguard_tf.attacks.wanet import WaNet
-from drmguard_tf.training import ARCHITECTURES, Training, batches
+from drmguard_tf.training import ARCHITECTURES, Training
 
 layers = tf.keras.layers
 TARGET = np.float32([1.0])
