@@ -9,6 +9,8 @@
 PYTHON =
 # More for pytest: make test ARGS="-k losses"
 ARGS =
+# Processes that share the tests; each takes up to 2 GB.
+JOBS = 2
 # make lock UPGRADE=--upgrade takes newer versions; without it only what has to change does.
 UPGRADE =
 
@@ -40,10 +42,10 @@ demo: venv  ## install, train, attack, defend, report: the whole story, into dem
 	.venv/bin/drmguard demo --out demo
 
 test: .venv/.dev  ## run the tests on the default stack
-	.venv/bin/python -m pytest -q $(ARGS)
+	.venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 test-paper-stack: .venv-paper/.dev  ## run the tests on the papers' stack
-	.venv-paper/bin/python -m pytest -q $(ARGS)
+	.venv-paper/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: .venv/.dev  ## check format, imports, style and types
 	.venv/bin/python -m black --check $(CODE)
