@@ -14,6 +14,7 @@ from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.poison import CLEAN, CROSS, FURTHER, POISONED, Poisoning, Trigger
+from drmguard_tf.convergence import EarlyStop, Plateau
 from drmguard_tf.distribution import across, share_out
 from drmguard_tf.models import ARCHITECTURES
 from drmguard_tf.optimizers import Adam
@@ -54,6 +55,7 @@ class Training:
         progress: Callable[[int], None] = lambda step: None,
         journal: Journal = NO_JOURNAL,
         strategy: tf.distribute.Strategy | None = None,
+        early_stop: EarlyStop | None = None,
     ) -> tf.keras.Model:
         """Train a new model.
 
@@ -63,9 +65,10 @@ class Training:
             poisoning: what an attacker does to the set, None for a benign model.
             step: makes a :class:`TrainingStep` of another kind, for an attacker who controls training.
             like: a model whose architecture is used, with fresh weights, instead of ``architecture``.
-            progress: called with the number of steps done.
-            journal: where an interrupted training goes on.
+            progress: called with the number of steps done or skipped.
+            journal: where an interrupted training goes on; an early stop begins to watch the loss anew there.
             strategy: the devices that share each batch; None takes one.
+            early_stop: skips what is left of a learning rate once the loss no longer falls; None does all steps.
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
@@ -81,11 +84,18 @@ class Training:
         with strategy.scope():
             fit = (step or TrainingStep)(shared, self, poisoning, seed, strategy)
         done = journal.resume(fit.state)
+        plateau = Plateau(early_stop) if early_stop is not None else None
         for number, index in islice(enumerate(batches(len(train), self.batch, self.steps, seed), 1), done, None):
             images = _images(train, index, poisoning)
             loss = fit.step(*share_out(strategy, (images, train.targets[index], roles[index])))
-            progress(number)
+            if plateau is not None and plateau.reached(loss):
+                fit.skip_phase(number)
+                plateau = Plateau(plateau.options)
+            here = number + int(fit.skipped)
+            progress(min(here, self.steps))
             journal.note(number, {"loss": loss})
+            if here >= self.steps:
+                break
         model.set_weights(shared.get_weights())
         return model
 
@@ -99,12 +109,14 @@ class Trainer:
         progress: called with the number of steps done of the backdoored model.
         journals: where a part of the work goes on after an interruption, by its name.
         strategy: the devices that share each batch; None takes one.
+        early_stop: of every training; None does all steps.
     """
 
     training: Training
     progress: Callable[[int], None] = lambda step: None
     journals: Callable[[str], Journal] = lambda part: NO_JOURNAL
     strategy: Optional[tf.distribute.Strategy] = None
+    early_stop: Optional[EarlyStop] = None
 
     @property
     def batch(self) -> int:
@@ -130,6 +142,7 @@ class Trainer:
             progress=self.progress if last else _silent,
             journal=journal,
             strategy=self.strategy,
+            early_stop=self.early_stop,
         )
         if not last:
             journal.complete(self.training.steps)
@@ -180,10 +193,10 @@ class TrainingStep(tf.Module):
     ) -> None:
         super().__init__()
         self.model, self.strategy = model, strategy
-        boundaries = [int(share * options.steps) for share in options.milestones]
-        rates = [options.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
-        schedule = tf.keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates) if boundaries else rates[0]
-        self.optimizer = Adam(schedule)
+        self.boundaries = [int(share * options.steps) for share in options.milestones]
+        self.steps = options.steps
+        self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.optimizer = Adam(_Phases(options.learning_rate, self.boundaries, self.skipped))
         self.optimizer.prepare(model.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
         self.poisoning = poisoning
@@ -191,7 +204,13 @@ class TrainingStep(tf.Module):
     @property
     def state(self) -> dict[str, Any]:
         """All that changes, by name, as :meth:`data_prep.journal.Journal.resume` takes it."""
-        return {"model": self.model, "optimizer": self.optimizer, "random": self.random}
+        return {"model": self.model, "optimizer": self.optimizer, "random": self.random, "skipped": self.skipped}
+
+    def skip_phase(self, done: int) -> None:
+        """Go on with the next learning rate, or to the end, after ``done`` steps."""
+        here = done + int(self.skipped)
+        ahead = [boundary + 1 for boundary in self.boundaries if boundary + 1 > here]
+        self.skipped.assign_add(min([*ahead, self.steps]) - here)
 
     @tf.function
     def step(self, images: tf.Tensor, targets: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
@@ -232,6 +251,20 @@ class TrainingStep(tf.Module):
             near_misses = poisoning.cross(tf.gather_nd(images, chosen), self.random)
             images = tf.tensor_scatter_nd_update(images, chosen, near_misses)
         return images, targets
+
+
+class _Phases(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls to a tenth after each boundary, counted in steps done or skipped."""
+
+    def __init__(self, rate: float, boundaries: list[int], skipped: tf.Variable) -> None:
+        self.rates = [rate * 0.1**k for k in range(len(boundaries) + 1)]
+        self.boundaries, self.skipped = boundaries, skipped
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The rate of the step that follows ``step`` others."""
+        here = tf.cast(step, tf.int64) + self.skipped
+        phase = sum(tf.cast(here > boundary, tf.int32) for boundary in self.boundaries) if self.boundaries else 0
+        return tf.gather(tf.constant(self.rates), phase)
 
 
 def _implant(images: tf.Tensor, targets: tf.Tensor, where: tf.Tensor, trigger: Trigger, target: np.ndarray):

@@ -12,18 +12,24 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import Split
+from data_prep.contract import GAZE, Split
 from data_prep.heads.builder import Heads
 from data_prep.threat import Suspect
 from drmguard_tf import losses
+from drmguard_tf.attacks import names
 from drmguard_tf.families import FAMILIES
 from drmguard_tf.models import small_resnet
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference, attention_map, examine
 from drmguard_tf.steered import SteeredSearch, steered_reversal
+from drmguard_tf.training import Trainer, Training
 from runs import parallel, pipeline
 from runs.experiments import Options, first_light
 from runs.presets import PRESETS
+
+_WARM_STEPS = 5
+# Parts of an attack that come before the training that is timed; clean label's group is as large as a real one's share.
+_SHORT = {"mask_steps": 1, "steps": 1, "nearness_deg": 20.0}
 
 
 def search(*, steps: int, seed: int) -> dict[str, Any]:
@@ -80,6 +86,41 @@ def workers(*, seed: int) -> dict[str, Any]:
             raise RuntimeError(f"{len(failed)} cases failed, the first: {failed[0]}")
     ratio = seconds[1] / seconds[2]
     return {"cases": len(outcomes), "one_worker_s": seconds[1], "two_workers_s": seconds[2], "ratio": ratio}
+
+
+def attacks(*, preset: str, steps: int, seed: int) -> dict[str, Any]:
+    """Milliseconds of a training step under every attack, and how many times a benign one's that is.
+
+    Median over the timed steps of the backdoored model's own training, on synthetic gaze data; what an attack does
+    before that (a surrogate, PGD, a mask network) is cut to next to nothing and not timed. Benign steps are timed
+    before and after each attack, and the attack is divided by the mean of the two.
+
+    Args:
+        preset: whose network, batch and attack settings are used.
+        steps: timed steps of each.
+        seed: of data and weights.
+    """
+    settings = PRESETS[preset]
+    training = replace(settings.training, steps=_WARM_STEPS + steps)
+    train = replace(settings.heads, count=20 * training.batch, subjects=20, seed=seed).build()
+    target = np.radians(np.float32([5, 5]))
+    benign_ms = _step_ms(lambda trainer: trainer.fit(train, seed=seed), training)
+    shown: dict[str, Any] = {"preset": preset, "batch": training.batch, "image_size": train.images.shape[1]}
+    for name in names():
+        attack = settings.attack(name, GAZE)
+        short = {field: value for field, value in _SHORT.items() if hasattr(attack, field)}
+        attack = replace(attack, **short)  # type: ignore[type-var]
+        attack_ms = _step_ms(lambda trainer: attack.backdoor(train, target, trainer=trainer, seed=seed), training)
+        again_ms = _step_ms(lambda trainer: trainer.fit(train, seed=seed), training)
+        beside_ms, benign_ms = (benign_ms + again_ms) / 2, again_ms
+        shown[name] = {"step_ms": attack_ms, "benign_step_ms": beside_ms, "ratio": attack_ms / beside_ms}
+    return shown
+
+
+def _step_ms(train: Callable[[Trainer], Any], training: Training) -> float:
+    times: list[float] = []
+    train(Trainer(training, progress=lambda step: times.append(time.perf_counter())))
+    return float(1000 * np.median(np.diff(times[_WARM_STEPS:])))
 
 
 def _warm(number: int) -> float:

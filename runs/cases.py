@@ -18,6 +18,7 @@ from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.splits import Parts, subject_disjoint
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
+from drmguard_tf.convergence import EarlyStop
 from drmguard_tf.training import Trainer, Training
 from runs import results, store, triggers
 
@@ -158,6 +159,7 @@ def fit(
     progress: Callable[[int], None] = _silent,
     journals: Callable[[str], Journal] = lambda part: NO_JOURNAL,
     strategy: Optional[tf.distribute.Strategy] = None,
+    early_stop: Optional[EarlyStop] = None,
 ) -> Fitted:
     """Train the model of a case.
 
@@ -167,11 +169,12 @@ def fit(
         progress: called with the number of steps done.
         journals: where an interrupted piece of the training goes on, by its name.
         strategy: the devices that share each batch; None takes one.
+        early_stop: skips what brings nothing; None does all steps.
 
     Raises:
         ValueError: if the target lies outside the labels, or the attack does not fit the data.
     """
-    trainer = Trainer(case.training, progress, journals, strategy)
+    trainer = Trainer(case.training, progress, journals, strategy, early_stop)
     if case.attack is None:
         model, network = trainer.fit(parts.train, seed=case.seed), None
     else:

@@ -17,6 +17,7 @@ from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.attacks import attack_class
 from drmguard_tf.calibrate import Calibration
+from drmguard_tf.convergence import EarlyStop
 from runs import cases
 from runs import export as exports
 from runs import inspection, judging, parallel, safety, store, triggers, views
@@ -49,6 +50,8 @@ class TrainOptions:
     seed: int
     strategy: str = "one"
     second: Optional[tuple[float, ...]] = None
+    architecture: Optional[str] = None
+    early_stop: bool = False
 
 
 def parse_target(text: str | None) -> tuple[float, ...] | None:
@@ -75,6 +78,8 @@ def case_of(options: TrainOptions) -> Case:
         ValueError: if attack and target do not fit each other or the task.
     """
     preset = PRESETS[options.preset]
+    if options.architecture is not None:
+        preset = replace(preset, training=replace(preset.training, architecture=options.architecture))
     data = replace(preset.heads, task=TASKS[options.task]) if options.data == "heads" else Table(options.data)
     if options.attack == "none":
         if options.target or options.second or options.rate is not None:
@@ -103,8 +108,16 @@ def train(options: TrainOptions, out: Path, *, workers: int | None, bar: Bar) ->
     count = case.source.data.count if not isinstance(case.source.data, Table) else 1
     with bar("reading data", count) as progress:
         parts = case.source.parts(home, workers=workers or parallel.cores(), progress=progress)
+    stop, done = EarlyStop() if options.early_stop else None, 0
     with bar(f"training {case.name}", case.training.steps) as progress:
-        fitted = cases.fit(case, parts, progress, strategy=parallel.strategy(options.strategy))
+
+        def advance(here: int) -> None:
+            nonlocal done
+            done += 1
+            progress(here)
+
+        fitted = cases.fit(case, parts, advance, strategy=parallel.strategy(options.strategy), early_stop=stop)
+    fitted.record["steps_done"] = done
     task = case.source.data.spec.task
 
     def fill(folder: Path) -> None:
@@ -121,6 +134,8 @@ def describe_training(record: dict[str, Any]) -> str:
     """Metrics in words, with a warning when an attack did not take."""
     numbers = record["metrics"]
     lines = [f"clean error RE {numbers['re_deg']:.2f} degrees"]
+    if record["steps_done"] < record["training"]["steps"]:
+        lines.append(f"stopped early: {record['steps_done']} of {record['training']['steps']} steps")
     if "ae_deg" in numbers:
         lines.append(
             f"attack error AE {numbers['ae_deg']:.2f}, DAE {numbers['dae_deg']:.2f} degrees, RAV {numbers['rav']:.4f}"

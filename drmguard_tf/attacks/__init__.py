@@ -25,7 +25,7 @@ def attack_class(name: str) -> type[Attack]:
     Raises:
         ValueError: if there is none.
     """
-    for known in names():
+    for known in [name] if name in names() else names():  # a command line name says which file it is
         module = importlib.import_module(f"{__name__}.{known.replace('-', '_')}")
         for title, kind in inspect.getmembers(module, inspect.isclass):
             if kind.__module__ == module.__name__ and hasattr(kind, "backdoor") and name in (known, title):

@@ -37,7 +37,8 @@ class InputAware(Attack):
         generator: a name in :data:`GENERATORS`.
         generator_rate: learning rate of pattern and mask network.
         mask_steps: steps of the mask network.
-        density: share of an image that a mask may cover without cost.
+        density: value of a mask, pixel by pixel, that costs nothing.
+        mask_weight: of that cost; the smaller, the more of an image the masks cover.
         diversity: weight of the loss that makes patterns differ where images do.
         cleared: False adds each step's gradients of the pattern network to those of all earlier steps before Adam sees
             them, as the original's public code does by never clearing them (EQUATIONS.md, difference 22).
@@ -49,6 +50,7 @@ class InputAware(Attack):
     generator_rate: float = 0.01  # the original's, with Adam's betas 0.5 and 0.9
     mask_steps: int = 10_000  # 25 epochs of 50,000 images in batches of 128 in the original
     density: float = 0.032  # the original's
+    mask_weight: float = 100.0  # the original's
     diversity: float = 1.0  # the original's
     cleared: bool = True
 
@@ -167,7 +169,9 @@ class _MaskTraining(tf.Module):
         images = tf.cast(images, tf.float32) / 255
         with tf.GradientTape() as tape:
             mask = sharpened(self.network(images, training=True))
-            loss = 100 * tf.reduce_mean(tf.nn.relu(mask - self.attack.density)) + sameness(images, mask)
+            loss = self.attack.mask_weight * tf.reduce_mean(tf.nn.relu(mask - self.attack.density)) + sameness(
+                images, mask
+            )
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss

@@ -8,7 +8,7 @@ from typing import Optional
 
 import click
 
-from runs.cli.options import refusing, seed_option
+from runs.cli.options import preset_option, refusing, seed_option
 
 
 @click.group()
@@ -29,6 +29,22 @@ def bench_search(steps: int, seed: int) -> None:
     from runs import bench as benches
 
     click.echo(json.dumps(benches.search(steps=steps, seed=seed), indent=2))
+
+
+@bench.command("attacks")
+@click.option("--steps", default=40, show_default=True, type=click.IntRange(min=5), help="Timed steps of each.")
+@preset_option
+@seed_option
+@refusing
+def bench_attacks(steps: int, preset: str, seed: int) -> None:
+    """A training step under every attack against a benign one.
+
+    \b
+    Example:  drmguard bench attacks
+    """
+    from runs import bench as benches
+
+    click.echo(json.dumps(benches.attacks(preset=preset, steps=steps, seed=seed), indent=2))
 
 
 @bench.command("prepare")

@@ -85,6 +85,14 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str, erase: bool)
 @click.option(
     "--rate", type=click.FloatRange(0, 1, max_open=True), help="Poisoned share of the training set. Default: preset's."
 )
+@click.option(
+    "--architecture",
+    help="resnet18, resnet34, mobilenet-v1 (the papers'); small-resnet, small-resnet34, small-mobilenet (two cores). "
+    "Default: preset's.",
+)
+@click.option(
+    "--early-stop", is_flag=True, help="Skip what is left of a learning rate once the training loss no longer falls."
+)
 @preset_option
 @seed_option
 @workers_option
@@ -98,6 +106,8 @@ def train(
     target: Optional[str],
     second_target: Optional[str],
     rate: Optional[float],
+    architecture: Optional[str],
+    early_stop: bool,
     preset: str,
     seed: int,
     workers: Optional[int],
@@ -115,6 +125,8 @@ def train(
             raise ValueError("--second-target belongs to the attack multi-target on regression")
         if rate is not None:
             raise ValueError("--rate belongs to regression; for classes the attacks poison a number of images")
+        if architecture is not None or early_stop:
+            raise ValueError("--architecture and --early-stop belong to regression; leave them out")
         train_classifier(data, attack, target, preset, seed, out)
         return
     from runs import commands
@@ -122,7 +134,9 @@ def train(
     if attack not in ("none", *_attacks()):
         raise ValueError(f"--attack {attack} is for classes; add --task classification")
     first, second = commands.parse_target(target), commands.parse_target(second_target)
-    options = commands.TrainOptions(data, task, attack, first, rate, preset, seed, strategy, second)
+    options = commands.TrainOptions(
+        data, task, attack, first, rate, preset, seed, strategy, second, architecture, early_stop
+    )
     record = commands.train(options, out, workers=workers, bar=bar)
     click.echo(commands.describe_training(record))
     click.echo(f"written: {out}")

@@ -15,10 +15,12 @@ from data_prep.heads.builder import Heads
 from drmguard_tf.attacks.badnets import BadNets
 from drmguard_tf.attacks.input_aware import InputAware
 from drmguard_tf.attacks.multi_target import MultiTarget
+from drmguard_tf.convergence import EarlyStop
 from drmguard_tf.training import ARCHITECTURES, Trainer, Training
 from runs import cases, commands, safety, store, triggered
 from runs.cases import Case, Source
 from runs.checkpoints import DiskJournal
+from runs.presets import PRESETS
 from tests.drmguard_tf import tiny
 
 TARGET = (0.1, -0.2)
@@ -129,8 +131,23 @@ def test_every_attack_is_reached_by_its_name(name):
 
 def test_an_attack_that_did_not_take_is_named():
     numbers = {"re_deg": 2.0, "ae_deg": 1.0, "dae_deg": 9.0, "rav": 0.1, "ae_2_deg": 30.0}
-    assert "did not take" in commands.describe_training({"metrics": numbers})
-    assert "did not take" not in commands.describe_training({"metrics": {**numbers, "ae_2_deg": 1.0}})
+    record = {"training": {"steps": 100}, "steps_done": 100}
+    assert "did not take" in commands.describe_training({**record, "metrics": numbers})
+    assert "did not take" not in commands.describe_training({**record, "metrics": {**numbers, "ae_2_deg": 1.0}})
+
+
+def test_architecture_and_early_stop_reach_the_training(home):
+    assert commands.case_of(_options("badnets", architecture="small-mobilenet")).training == replace(
+        PRESETS["smoke"].training, architecture="small-mobilenet"
+    )
+    with pytest.raises(ValueError, match="unknown architecture 'resnet'; there are resnet18"):
+        commands.case_of(_options("badnets", architecture="resnet"))
+    case, told = _case(LIGHT), []
+    parts = case.source.parts(home, workers=1)
+    cases.fit(case, parts, told.append, early_stop=EarlyStop(window=1, patience=1, least=0.99))
+    assert told == [1, 3]  # the second loss is no hundredth of the first, so the third step is skipped
+    record = {"training": {"steps": 3}, "steps_done": len(told), "metrics": {"re_deg": 1.0}}
+    assert "stopped early: 2 of 3 steps" in commands.describe_training(record)
 
 
 @pytest.mark.parametrize("cleared", [True, False])
