@@ -92,12 +92,37 @@ class FeatureSpread(NamedTuple):
 
 def feature_spread(backdoored: Backdoored, test: Split) -> FeatureSpread:
     """RAV and RNV of a backdoored model under its own trigger (DRMGuard, Eq. 3)."""
-    sub = split(backdoored.model)
-    clean = tf.constant(predict(sub.features, test.images))
-    triggered = tf.constant(predict(sub.features, test.images, backdoored.trigger))
-    benign_variance = tf.math.reduce_variance(losses.head_angles(clean, sub.kernel), axis=0)
-    rav = losses.ratio_of_angle_variance(losses.head_angles(triggered, sub.kernel), benign_variance)
-    return FeatureSpread(float(rav), float(losses.ratio_of_norm_variance(triggered, clean)))
+    sub, found = split(backdoored.model), _features(backdoored, test.images)
+    benign_variance = tf.math.reduce_variance(losses.head_angles(found.clean, sub.kernel), axis=0)
+    rav = losses.ratio_of_angle_variance(losses.head_angles(found.triggered, sub.kernel), benign_variance)
+    return FeatureSpread(float(rav), float(losses.ratio_of_norm_variance(found.triggered, found.clean)))
+
+
+class Pair(NamedTuple):
+    """The same quantity of clean images and of the same images with a trigger."""
+
+    clean: tf.Tensor
+    triggered: tf.Tensor
+
+
+def feature_angles(backdoored: Backdoored, images: np.ndarray) -> Pair:
+    """Angles between features and the head's weight vectors: the axes of DRMGuard's Figure 2.
+
+    Args:
+        backdoored: the model with its trigger.
+        images: uint8 (N, H, W, C).
+
+    Returns:
+        float32 (N, K) each, radians in [0, pi].
+    """
+    kernel, found = split(backdoored.model).kernel, _features(backdoored, images)
+    return Pair(losses.head_angles(found.clean, kernel), losses.head_angles(found.triggered, kernel))
+
+
+def _features(backdoored: Backdoored, images: np.ndarray) -> Pair:
+    """What the head sees, float32 (N, D) each."""
+    network = split(backdoored.model).features
+    return Pair(tf.constant(predict(network, images)), tf.constant(predict(network, images, backdoored.trigger)))
 
 
 def cross_error(task: Task, backdoored: Backdoored, test: Split) -> float:

@@ -79,3 +79,47 @@ def identification(kinds: Mapping[str, Sequence[float]], title: str) -> Figure:
     for axes in (lanes, curves):
         axes.spines[["top", "right"]].set_visible(False)
     return Figure("identification", title, drawing)
+
+
+def angles(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Figure:
+    """Where features point, a panel per model: clean images scattered, triggered ones in one place or not.
+
+    Args:
+        panels: by model, the angles of clean and of triggered images to the first two outputs' weight vectors; (N, 2+)
+            each, degrees.
+        title: of the figure.
+    """
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    drawing = Drawing(figsize=(2.6 * columns, 2.7 * rows), layout="constrained")
+    places = list(drawing.subplots(rows, columns, squeeze=False).flat)
+    for axes, (name, (clean, triggered)) in zip(places, panels.items()):
+        axes.scatter(clean[:, 0], clean[:, 1], s=4, color=_BENIGN, alpha=0.5, label="clean")
+        axes.scatter(triggered[:, 0], triggered[:, 1], s=4, color=_BAD, alpha=0.5, marker="x", label="triggered")
+        axes.set_title(name, fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
+    places[0].legend(loc="best", frameon=False, fontsize=7)
+    drawing.supxlabel("angle to the first output's weight vector, degrees", fontsize=9)
+    drawing.supylabel("angle to the second's, degrees", fontsize=9)
+    return Figure("angles", title, drawing)
+
+
+def contact_sheet(rows: Mapping[str, Sequence[np.ndarray]], title: str) -> Figure:
+    """Rows of pictures with a name before each.
+
+    Args:
+        rows: uint8 (H, W, 3) pictures by name, the same number in every row.
+        title: of the figure.
+    """
+    columns = len(next(iter(rows.values())))
+    drawing = Drawing(figsize=(1.1 * columns + 1.2, 1.1 * len(rows)), layout="constrained")
+    grid = drawing.subplots(len(rows), columns, squeeze=False)
+    for line, (name, images) in zip(grid, rows.items()):
+        for axes, image in zip(line, images):
+            axes.imshow(image, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    return Figure("pictures", title, drawing)

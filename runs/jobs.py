@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Optional, Protocol, Union
+from typing import Any, Optional, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,21 @@ from runs import cases, controls, inspection, judging, results, safety, store, t
 from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.inspection import Scan
+
+
+class Job(Protocol):
+    """A piece of work: a frozen dataclass whose fields are all that its result depends on."""
+
+    @property
+    def name(self) -> str:
+        """For people; need not be unique."""
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Jobs whose results it reads."""
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """The work itself; returns plain values."""
 
 
 class Desk(Protocol):
@@ -162,9 +177,6 @@ class ScanModel:
         return {**found, "mitigation": judging.judge(self.case.source.data.spec.task, known, cleaned, tuned, test)}
 
 
-Job = Union[Train, Control, ScanModel]
-
-
 def key(job: Job) -> str:
     """The name of a job's result: readable, and different for every setting."""
     return f"{results.file_name(job.name)}-{store.digest(job)}"
@@ -172,7 +184,7 @@ def key(job: Job) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """Every setting of a job, as plain values."""
-    return {"kind": type(job).__name__, **store.plain(asdict(job))}
+    return {"kind": type(job).__name__, **store.plain(asdict(job))}  # type: ignore[call-overload]
 
 
 def in_order(jobs: list[Job]) -> list[list[Job]]:

@@ -41,10 +41,14 @@ def by_kind(found: Mapping[Job, dict[str, Any]]) -> dict[tuple[str, str], list[d
     groups: dict[tuple[str, str], list[dict[str, float]]] = {}
     for job, result in found.items():
         if isinstance(job, Train):
-            case = job.case
-            kind = type(case.attack).__name__ if case.attack else "benign"
-            groups.setdefault((case.source.data.spec.task.name, kind), []).append(result["metrics"])
+            attack = type(job.case.attack).__name__ if job.case.attack else "benign"
+            groups.setdefault((job.case.source.data.spec.task.name, attack), []).append(result["metrics"])
     return groups
+
+
+def kind(case: Case) -> str:
+    """Task and attack (or ``benign``), as rows of tables are called."""
+    return f"{case.source.data.spec.task.name} {type(case.attack).__name__ if case.attack else 'benign'}"
 
 
 def benign(preset: Preset, source: Source, models: int) -> list[Case]:

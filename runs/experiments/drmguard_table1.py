@@ -14,6 +14,7 @@ from typing import Any
 
 from runs import suspects
 from runs.experiments import Options
+from runs.figures import Figure
 from runs.jobs import Job, Train
 from runs.presets import Preset
 from runs.statistics import mean
@@ -41,3 +42,8 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
     columns = {"model": "model", "rav": "RAV", "rnv": "RNV", "paper_rav": "RAV, paper", "paper_rnv": "RNV, paper"}
     notes = (suspects.INTERVAL, "The paper's are MPIIFaceGaze (gaze) and Biwi (head pose).")
     return [Table("spread", f"Spread of triggered features, preset {options.preset}", columns, rows, notes=notes)]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """None; the pictures are experiments of their own."""
+    return []

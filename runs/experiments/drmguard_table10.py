@@ -14,6 +14,7 @@ from typing import Any
 
 from runs import suspects
 from runs.experiments import Options
+from runs.figures import Figure
 from runs.jobs import Job, Train
 from runs.presets import Preset
 from runs.statistics import mean
@@ -57,3 +58,8 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
     }
     title = f"Attacks: errors in degrees, preset {options.preset}"
     return [Table("errors", title, columns, rows, notes=(suspects.INTERVAL, "The paper's are MPIIFaceGaze, 224 px."))]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """None; the pictures are experiments of their own."""
+    return []

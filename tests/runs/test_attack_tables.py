@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from data_prep.contract import GAZE, HEAD_POSE
+from data_prep.heads.builder import Heads
+from data_prep.journal import NO_JOURNAL
 from drmguard_tf import attacks
+from drmguard_tf.attacks.badnets import BadNets
+from drmguard_tf.training import ARCHITECTURES, Training
 from runs import suspects
-from runs.cases import Source
-from runs.experiments import Options, drmguard_table1, drmguard_table10
+from runs.cases import Case, Source
+from runs.experiments import Options, drmguard_figure2, drmguard_figure5, drmguard_table1, drmguard_table10
+from runs.jobs import Train
+from runs.looks import Angles, Pictures, picture
 from runs.presets import PRESETS
+from tests.drmguard_tf import tiny
 
 PRESET, OPTIONS = PRESETS["smoke"], Options("smoke", models=3)
 
@@ -67,3 +74,71 @@ def test_gaze_targets_are_those_of_the_first_experiments():
     draws = np.random.default_rng([103, 7]).uniform(-20, 20, (50, 2))
     first = draws[np.linalg.norm(draws, axis=1) > 12][0]
     np.testing.assert_allclose(suspects.target(103, Source(PRESET.heads)), np.radians(first), atol=1e-4)
+
+
+class _Desk:
+    """The store of one test, with a model that is trained when it is asked for."""
+
+    def __init__(self, home):
+        self.home, self.strategy = home, None
+
+    def result(self, job):
+        return job.do(self)
+
+    def journal(self, name):
+        return NO_JOURNAL
+
+    def say(self, text):
+        raise AssertionError(text)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    return _Desk(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def case(monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "tiny", tiny.network)
+    source = Source(Heads(count=60, subjects=12, size=32))
+    return Case(source, Training("tiny", steps=3, batch=12), BadNets(rate=0.2), (0.1, -0.2), 1)
+
+
+def test_angles_are_those_of_the_ratio(desk, case):
+    found = Angles(case, images=8).do(desk)
+    assert found["clean"].shape == found["triggered"].shape == (8, 2)
+    test = case.source.parts(desk.home, workers=1).test
+    rav = Train(case).do(desk)["metrics"]["rav"]
+    assert len(test) <= 20  # so that all images are asked for below
+    clean, triggered = Angles(case, images=20).do(desk).values()
+    # angles are kept with two decimals
+    assert np.mean(triggered.var(axis=0) / clean.var(axis=0)) == pytest.approx(rav, rel=0.2)
+
+
+def test_pictures_differ_by_the_patch_alone(desk, case):
+    found = Pictures(case, images=2).do(desk)
+    for clean, triggered in zip(found["clean"], found["triggered"]):
+        changed = np.any(picture(clean) != picture(triggered), axis=-1)
+        assert changed[-3:, -3:].any() and not changed[:-3].any() and not changed[:, :-3].any()  # 20/224 of 32 px
+        assert (picture(triggered)[-3:, -3:] == (255, 0, 0)).all()
+    assert found["answers_deg"]["clean"].shape == (2, 2)
+
+
+def test_figure_2_shows_four_attacks_on_both_tasks():
+    plan = drmguard_figure2.plan(PRESET, Options("smoke"))
+    assert {need for job in plan for need in job.needs} < set(drmguard_table1.plan(PRESET, OPTIONS))
+    found = {job: {"clean": [[80.0, 90.0], [90.0, 90.0]], "triggered": [[85.0, 85.0]] * 2} for job in plan}
+    (table,), (figure,) = (make(found, OPTIONS) for make in (drmguard_figure2.tables, drmguard_figure2.figures))
+    rows = {row["model"]: row for row in table.rows}
+    assert len(rows) == 8 and rows["gaze WaNet"] == {"model": "gaze WaNet", "clean": 2.5, "triggered": 0.0}
+    assert [axes.get_title() for axes in figure.drawing.axes] == list(rows)
+
+
+def test_figure_5_has_a_row_of_benign_images_and_one_for_every_attack(desk, case):
+    made = Pictures(case, images=2).do(desk)
+    plan = drmguard_figure5.plan(PRESET, Options("smoke"))
+    (figure,) = drmguard_figure5.figures({job: made for job in plan}, OPTIONS)
+    names = [axes.get_ylabel() for axes in figure.drawing.axes[::2]]
+    assert names == ["benign", *(type(job.case.attack).__name__ for job in plan)]
+    assert len(plan) == len(attacks.names())
+    assert figure.png().startswith(b"\x89PNG")

@@ -1,0 +1,52 @@
+"""DRMGuard, Figure 5a to e: the same benign images with the trigger of every attack.
+
+What DRMGuard reverse-engineers for them is shown in each scan's report. The models are those of drmguard_table10.
+
+    drmguard reproduce run drmguard_figure5 --preset cpu
+    drmguard reproduce run drmguard_figure5 --preset cpu --data TABLE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from runs import suspects
+from runs.experiments import Options
+from runs.figures import Figure, contact_sheet
+from runs.jobs import Job
+from runs.looks import Pictures, picture
+from runs.presets import Preset
+from runs.tables import Table
+
+ATTACKS = ("badnets", "clean-label", "input-aware", "wanet", "blend", "sig", "multi-target", "adaptive")
+
+
+def plan(preset: Preset, options: Options) -> list[Job]:
+    """The first gaze model of every attack, or the image table's."""
+    source = suspects.sources(preset, options.data)[0]
+    return [Pictures(case) for case in suspects.attacked(preset, source, ATTACKS, 1)]
+
+
+def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
+    """How far apart the answers to the pictures are, without and with the trigger."""
+    rows: list[dict[str, Any]] = []
+    for job, result in found.items():
+        if isinstance(job, Pictures):
+            spread = {name: float(np.std(answers, axis=0).mean()) for name, answers in result["answers_deg"].items()}
+            rows.append({"model": suspects.kind(job.case), **spread})
+    columns = {"model": "model", "clean": "clean, degrees", "triggered": "triggered, degrees"}
+    title = f"Standard deviation of the answers to the pictures, mean over outputs, preset {options.preset}"
+    return [Table("answers", title, columns, rows)]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """A row per attack below the benign images."""
+    rows: dict[str, list[np.ndarray]] = {}
+    for job, result in found.items():
+        if isinstance(job, Pictures):
+            rows.setdefault("benign", [picture(png) for png in result["clean"]])
+            rows[type(job.case.attack).__name__] = [picture(png) for png in result["triggered"]]
+    return [contact_sheet(rows, f"Benign images with the trigger of every attack, preset {options.preset}")]
