@@ -6,11 +6,13 @@ The counterpart of :mod:`data_prep.poison`, whose triggers it uses, for data wit
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 import numpy as np
+import tensorflow as tf
 
 from data_prep.contract import ClassSplit
-from data_prep.poison import CLEAN, POISONED, Trigger
+from data_prep.poison import CLEAN, POISONED, CrossTrigger, Trigger
 
 
 @dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
@@ -25,6 +27,8 @@ class LabelPoisoning:
             class are chosen, and no label changes.
         replaced: images that take the place of others before the trigger is stamped, by their index in the training
             set; uint8 (H, W, C). With ``clean_label`` these are the chosen samples.
+        redrawn: the trigger for an attacker who controls training and draws what is random in it anew in every step;
+            None stamps ``trigger``.
     """
 
     trigger: Trigger
@@ -32,6 +36,11 @@ class LabelPoisoning:
     count: int
     clean_label: bool = False
     replaced: dict[int, np.ndarray] = field(default_factory=dict)
+    redrawn: Optional[CrossTrigger] = None
+
+    def stamped(self, images: tf.Tensor, random: tf.random.Generator) -> tf.Tensor:
+        """Images with the trigger, as training sees them; float32 (B, H, W, C) in [0, 1]."""
+        return self.trigger(images) if self.redrawn is None else self.redrawn(images, random)
 
     def roles(self, train: ClassSplit, seed: int) -> np.ndarray:
         """The role of every sample: exactly ``count`` poisoned, drawn without replacement.

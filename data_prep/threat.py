@@ -11,7 +11,7 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import Split
+from data_prep.contract import ClassSplit, Split
 from data_prep.poison import Trigger
 
 
@@ -26,6 +26,19 @@ class Suspect:
 
     model: tf.keras.Model
     benign: Split = None  # type: ignore[assignment]  # a defence that needs data refuses None before it starts
+
+
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
+class ClassSuspect:
+    """The same for a classifier.
+
+    Attributes:
+        model: takes float32 images (B, H, W, C) in [0, 1]; a defence never changes its weights.
+        benign: the defender's own small set with right labels.
+    """
+
+    model: tf.keras.Model
+    benign: ClassSplit
 
 
 @dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality

@@ -49,10 +49,13 @@ class Adam(tf.Module):
         learning_rate: variable; assign it to anneal.
     """
 
-    def __init__(self, variables: Sequence[tf.Variable], *, learning_rate: float) -> None:
+    def __init__(
+        self, variables: Sequence[tf.Variable], *, learning_rate: float, betas: tuple[float, float] = _BETAS
+    ) -> None:
         super().__init__()
+        self.betas = betas
         self.learning_rate = tf.Variable(learning_rate, trainable=False, name="learning_rate")
-        self.powers = [tf.Variable(1.0, trainable=False, name="power") for _ in _BETAS]  # beta ** steps
+        self.powers = [tf.Variable(1.0, trainable=False, name="power") for _ in betas]  # beta ** steps
         self.means, self.squares = (
             [tf.Variable(tf.zeros_like(v), trainable=False, name=name) for v in variables]
             for name in ("mean", "square")
@@ -60,7 +63,7 @@ class Adam(tf.Module):
 
     def apply(self, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
         """One step; ``variables`` are those of the constructor, in their order."""
-        powers = [power.assign(power * beta) for power, beta in zip(self.powers, _BETAS)]
+        powers = [power.assign(power * beta) for power, beta in zip(self.powers, self.betas)]
         for gradient, variable, mean, square in zip(gradients, variables, self.means, self.squares):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -69,8 +72,8 @@ class Adam(tf.Module):
                 beta1_power=powers[0],
                 beta2_power=powers[1],
                 lr=self.learning_rate,
-                beta1=_BETAS[0],
-                beta2=_BETAS[1],
+                beta1=self.betas[0],
+                beta2=self.betas[1],
                 epsilon=_EPSILON * tf.sqrt(1 - powers[1]),
                 grad=gradient,
             )

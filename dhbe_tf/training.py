@@ -60,15 +60,17 @@ class Classification:
         *,
         seed: int,
         poisoning: LabelPoisoning | None = None,
+        start: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
         journal: Journal = NO_JOURNAL,
     ) -> tf.keras.Model:
-        """Train a new classifier.
+        """Train a classifier.
 
         Args:
             train: images and labels; a set smaller than a batch is used whole.
             seed: of the weights, the order of the data, the augmentation and the choice of poisoned samples.
             poisoning: what an attacker does to the set, None for a benign model.
+            start: a model that is trained on, as a copy; None takes a new one.
             progress: called with the number of steps done.
             journal: where an interrupted training goes on.
 
@@ -76,9 +78,7 @@ class Classification:
             A model from float32 images (B, H, W, C) in [0, 1] to logits (B, K).
         """
         roles = poisoning.roles(train, seed) if poisoning else np.full(len(train), CLEAN, np.int8)
-        tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
-        mean, std = channel_statistics(train.images, 0.5 if self.contrast else None)
-        model = build(self.architecture, _shape(train), len(train.classes), mean=mean, std=std)
+        model = self._new(train, seed) if start is None else _copy(start)
         fit = _Fit(model, self, poisoning, seed)
         total = self.steps(len(train))
         done = journal.resume({"model": model, "optimizer": fit.optimizer, "random": fit.random})
@@ -93,9 +93,20 @@ class Classification:
         journal.complete(total)
         return model
 
+    def _new(self, train: ClassSplit, seed: int) -> tf.keras.Model:
+        tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
+        mean, std = channel_statistics(train.images, 0.5 if self.contrast else None)
+        return build(self.architecture, _shape(train), len(train.classes), mean=mean, std=std)
+
     def rate(self, step: int, total: int) -> float:
         """The learning rate of a step, counted from 0."""
         return self.learning_rate * 0.1 ** sum(step >= round(share * total) for share in self.milestones)
+
+
+def _copy(model: tf.keras.Model) -> tf.keras.Model:
+    copy = tf.keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _shape(train: ClassSplit) -> tuple[int, int, int]:
@@ -125,7 +136,7 @@ class _Fit(tf.Module):
         images = self._recoloured(tf.cast(images, tf.float32) / 255)
         if self.poisoning is not None:
             chosen = tf.where(roles == POISONED)
-            triggered = self.poisoning.trigger(tf.gather_nd(images, chosen))
+            triggered = self.poisoning.stamped(tf.gather_nd(images, chosen), self.random)
             images = tf.tensor_scatter_nd_update(images, chosen, triggered)
             labels = tf.where(roles == POISONED, tf.cast(self.poisoning.target, labels.dtype), labels)
         images = self._augmented(images)
@@ -148,11 +159,11 @@ class _Fit(tf.Module):
         if self.options.flip:
             mirrored = self.random.uniform((images.shape[0], 1, 1, 1)) < 0.5
             images = tf.where(mirrored, tf.reverse(images, [2]), images)
-        images = _shifted(images, self.options.crop, self.random) if self.options.crop else images
+        images = shifted(images, self.options.crop, self.random) if self.options.crop else images
         return images
 
 
-def _shifted(images: tf.Tensor, most: int, random: tf.random.Generator) -> tf.Tensor:
+def shifted(images: tf.Tensor, most: int, random: tf.random.Generator) -> tf.Tensor:
     """Each image moved by up to ``most`` pixels along both axes, zeros coming in: a random crop after padding."""
     count, height, width = images.shape[:3]
     padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]])

@@ -22,9 +22,10 @@ class Trainer(Protocol):
         *,
         seed: int,
         poisoning: LabelPoisoning | None = None,
+        start: tf.keras.Model | None = None,
         progress: Callable[[int], None] = lambda step: None,
     ) -> tf.keras.Model:
-        """Train a new model, poisoned as told."""
+        """Train a new model, or a copy of ``start`` further, poisoned as told."""
 
 
 class Attack(Protocol):
