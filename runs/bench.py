@@ -21,7 +21,7 @@ from drmguard_tf.families import FAMILIES
 from drmguard_tf.models import small_resnet
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference, attention_map, examine
-from drmguard_tf.steered import SteeredSearch, steered_reversal
+from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.training import Trainer, Training
 from runs import parallel, pipeline
 from runs.experiments import Options, first_light
@@ -50,7 +50,7 @@ def search(*, steps: int, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     reference = examine(suspect)
     once = time.perf_counter() - started
-    compiled = steered_reversal(reference, "generator", options, seed)
+    compiled = options.reversal(reference, "generator", seed)
     fast = _rate(compiled.step, steps, options.batch)
     slow = _rate(_naive_step(reference, data, options, seed), max(3, steps // 5), options.batch)
     return {
@@ -103,7 +103,7 @@ def attacks(*, preset: str, steps: int, seed: int) -> dict[str, Any]:
     settings = PRESETS[preset]
     training = replace(settings.training, steps=_WARM_STEPS + steps)
     train = replace(settings.heads, count=20 * training.batch, subjects=20, seed=seed).build()
-    target = np.radians(np.float32([5, 5]))
+    target = np.radians(np.array([5, 5], np.float32))
     benign_ms = _step_ms(lambda trainer: trainer.fit(train, seed=seed), training)
     shown: dict[str, Any] = {"preset": preset, "batch": training.batch, "image_size": train.images.shape[1]}
     for name in names():

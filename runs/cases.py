@@ -122,7 +122,7 @@ class Case:
         """
         if self.attack is None or self.target is None:
             raise ValueError(f"{self.name} has no trigger")
-        return self.attack.known(model, np.float32(self.target), self.seed, network)
+        return self.attack.known(model, np.asarray(self.target, np.float32), self.seed, network)
 
     def backdoored(self, model: tf.keras.Model, folder: Path) -> Backdoored:
         """A model of this case together with its first trigger and target, for evaluation only.
@@ -178,8 +178,9 @@ def fit(
     if case.attack is None:
         model, network = trainer.fit(parts.train, seed=case.seed), None
     else:
-        check_target(np.float32(case.target), parts.train)
-        made = case.attack.backdoor(parts.train, np.float32(case.target), trainer=trainer, seed=case.seed)
+        target = np.asarray(case.target, np.float32)
+        check_target(target, parts.train)
+        made = case.attack.backdoor(parts.train, target, trainer=trainer, seed=case.seed)
         model, network = made.model, made.network
     return Fitted(model, network, {**describe(case), "metrics": measure(case, model, parts.test, network)})
 

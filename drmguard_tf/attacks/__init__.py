@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:  # the names alone are wanted by the command line, and quickly
     from data_prep.attack import Attack
@@ -29,5 +29,5 @@ def attack_class(name: str) -> type[Attack]:
         module = importlib.import_module(f"{__name__}.{known.replace('-', '_')}")
         for title, kind in inspect.getmembers(module, inspect.isclass):
             if kind.__module__ == module.__name__ and hasattr(kind, "backdoor") and name in (known, title):
-                return kind
+                return cast("type[Attack]", kind)
     raise ValueError(f"there is no attack {name!r}; choose from {', '.join(names())}")

@@ -33,7 +33,7 @@ class Adaptive(WaNet):
         """Train with the extra loss; see :meth:`data_prep.attack.Attack.backdoor`."""
         if self.weight < 0:
             raise ValueError(f"weight must be 0 or more, got {self.weight:g}")
-        poisoning = self.poisoning(train.images.shape[1:], target, seed)
+        poisoning = self.poisoning(train.image_shape, target, seed)
         model = trainer.fit(train, seed=seed, poisoning=poisoning, step=partial(AdaptiveStep, weight=self.weight))
         return Backdoored(model, poisoning.trigger, target)
 

@@ -27,6 +27,7 @@ class CleanLabel(Attack):
     Attributes:
         size: side of the patch, as a share of the shorter image side.
         nearness_deg: largest Euclidean distance between a poisoned sample's label and the target, degrees.
+        share: of the samples that near, drawn by the seed, which is poisoned; in (0, 1].
         radius: largest change of a value by PGD.
         step: of PGD.
         steps: how many.
@@ -34,14 +35,21 @@ class CleanLabel(Attack):
 
     size: float = 20 / 224  # "a 20 x 20 red patch located at the right-bottom corner" (App. A.3)
     nearness_deg: float = 5.0  # the paper's bound is not recoverable
+    share: float = (
+        1.0  # "the images whose annotations satisfy [the bound] as the target group to be poisoned" (App. A.3)
+    )
     radius: float = 8 / 255  # Turner et al. test 8/255 and 16/255; DRMGuard has no figure
     step: float = 1.5 / 255
     steps: int = 100
 
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is a part of the target group, above 0 and at most 1, got {self.share:g}")
+
     def backdoor(self, train: Split, target: np.ndarray, *, trainer: Trainer, seed: int) -> Backdoored:
         """Train a benign model, perturb, train the backdoored one; see :meth:`data_prep.attack.Attack.backdoor`."""
         near, adversarial = self.choose(train, target, seed)
-        trigger = self.trigger(train.images.shape[1:], target)
+        trigger = self.trigger(train.image_shape, target)
         surrogate = trainer.fit(train, seed=seed + 1, part="surrogate")
         moved = self.perturb(surrogate, train.images[adversarial], train.targets[adversarial])
         poisoning = Poisoning(
@@ -64,7 +72,7 @@ class CleanLabel(Attack):
         return BadNets(size=self.size).poisoning(image_shape, target, seed=0).trigger
 
     def choose(self, train: Split, target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """The target group, and the half of it (rounded down) that becomes adversarial; indices.
+        """The samples that are poisoned, and the half of them (rounded down) that becomes adversarial; indices.
 
         Raises:
             ValueError: if fewer than two labels lie near the target.
@@ -78,7 +86,8 @@ class CleanLabel(Attack):
                 f"the nearest is {distance.min():.1f} degrees away. Choose a target among the labels, or a larger "
                 "nearness_deg"
             )
-        return near, np.sort(np.random.default_rng(seed).permutation(near)[: len(near) // 2])
+        order = np.random.default_rng(seed).permutation(near)[: max(2, round(self.share * len(near)))]
+        return np.sort(order), np.sort(order[: len(order) // 2])
 
     def perturb(self, model: tf.keras.Model, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Images moved, within ``radius``, to where the model's L1 loss is larger.

@@ -73,7 +73,7 @@ class InputAware(Attack):
             )
         if target.shape != train.targets.shape[1:]:
             raise ValueError(f"the target has {len(target)} angles, the labels have {train.targets.shape[1]}")
-        network = trigger_network(train.images.shape[1:], self.generator, seed)
+        network = trigger_network(train.image_shape, self.generator, seed)
         mask = _MaskTraining(network.get_layer("mask"), self)
         journal = trainer.journal("mask")
         state = {"mask": mask.network, "optimizer": mask.optimizer}

@@ -25,7 +25,7 @@ class MultiTarget(WaNet):
 
     def poisoning(self, image_shape: tuple[int, int, int], target: np.ndarray, seed: int) -> Poisoning:
         """See :meth:`data_prep.attack.PoisoningAttack.poisoning`; ``seed`` draws both warps."""
-        second = -target if self.second is None else np.float32(self.second)
+        second = -target if self.second is None else np.asarray(self.second, np.float32)
         if second.shape != target.shape or np.abs(second - target).max() < 1e-3:
             raise ValueError(
                 f"the second target {second.tolist()} must have {len(target)} angles and differ from the first, "

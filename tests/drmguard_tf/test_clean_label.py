@@ -45,6 +45,20 @@ def test_only_labels_near_the_target_are_poisoned_and_half_of_them_moved():
     np.testing.assert_array_equal(poisoning.target, TARGET)
 
 
+def test_a_share_of_the_group_is_half_moved_too():
+    train = _near_and_far()
+    poisoned, moved = CleanLabel(nearness_deg=5.0, share=0.67).choose(train, TARGET, seed=0)
+    assert len(poisoned) == 4 and len(moved) == 2 and set(moved) < set(poisoned) < set(range(6))
+    others = [CleanLabel(nearness_deg=5.0, share=0.67).choose(train, TARGET, seed)[0] for seed in range(5)]
+    assert len({tuple(each) for each in others}) > 1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match="share is a part of the target group"):
+        CleanLabel(share=share)
+
+
 def test_moved_images_stay_in_the_ball_and_raise_the_loss():
     model, train = tiny.network((16, 16, 3), 2), tiny.data(8)
     attack = CleanLabel(steps=20)
