@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.contract import Split
+from data_prep.contract import ClassSplit, Split
 
 
 class Parts(NamedTuple):
@@ -65,6 +65,18 @@ def random_split(data: Split, *, train: float, benign: float, seed: int) -> Part
         raise ValueError(f"{len(data)} images hold too many copies of each other to be cut into three parts")
     _check_disjoint([numbers[part] for part in index])
     return Parts(*(data.take(part) for part in index))
+
+
+def held_out(data: ClassSplit, *, one_in: int) -> tuple[ClassSplit, ClassSplit]:
+    """Most of a training set for the attacker, about one image in so many for the defender; equal images stay together.
+
+    Raises:
+        ValueError: if a part would be empty.
+    """
+    defenders = content_numbers(data.images, seed=one_in) % np.uint64(one_in) == 0
+    if defenders.all() or not defenders.any():
+        raise ValueError(f"{len(data)} images cannot be cut into one part in {one_in} and the rest")
+    return data.take(np.flatnonzero(~defenders)), data.take(np.flatnonzero(defenders))
 
 
 def content_numbers(images: np.ndarray, *, seed: int = 0) -> np.ndarray:

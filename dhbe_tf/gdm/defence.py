@@ -1,0 +1,124 @@
+"""All of GDM: which classes have triggers, how these are distributed, and a model that ignores them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.threat import ClassSuspect
+from dhbe_tf.gdm.retraining import Retraining, Stamped
+from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, check_target, distribution, responses
+
+
+@dataclass(frozen=True, eq=False)  # holds models, so identity is equality
+class Repair:
+    """What came of a repair.
+
+    Attributes:
+        model: the repaired one.
+        responses: float64 (K,), how far the short search came for every class; not a number where it was not asked.
+        distributions: of the classes that were repaired.
+    """
+
+    model: tf.keras.Model
+    responses: np.ndarray
+    distributions: tuple[Distribution, ...]
+
+
+@dataclass(frozen=True)
+class GDM:
+    """Options of the defence.
+
+    Attributes:
+        staircase: how triggers are modelled.
+        retraining: how the model is repaired.
+        screening: steps of the short search that every class gets first.
+        found: mean probability of the target that a short search must reach for its class to be modelled; the class
+            that comes farthest always is.
+    """
+
+    staircase: Staircase = field(default_factory=Staircase)
+    retraining: Retraining = field(default_factory=Retraining)
+    screening: int = 150
+    found: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.screening < 1 or not 0 < self.found <= 1:
+            raise ValueError(f"screening must be 1 or more steps and found lie in (0, 1], got {self}")
+
+    def mitigate(
+        self,
+        suspect: ClassSuspect,
+        *,
+        seed: int,
+        target: int | None = None,
+        progress: Callable[[str], None] = lambda stage: None,
+    ) -> Repair:
+        """Search, model, repair; the suspect stays as it is.
+
+        Args:
+            suspect: model and benign images.
+            seed: of everything random.
+            target: the only class to look at; by default all are searched.
+            progress: called with the name of every stage when it starts.
+
+        Raises:
+            ValueError: if model, images, class or trigger size do not fit, or a search or the repair diverges.
+        """
+        search = Search(self.staircase, suspect=suspect)
+        found = np.full(suspect.model.output_shape[-1], np.nan)
+        if target is None:
+            progress("searching all classes")
+            found = responses(search, steps=self.screening, seed=seed)
+            chosen = attacked(found, self.found)
+        else:
+            check_target(suspect, target)
+            chosen = [target]
+        models = []
+        for number in chosen:
+            progress(f"modelling the triggers of class {number}")
+            models.append(distribution(search, number, seed=seed))
+        progress("repairing")
+        repaired = self.retraining.repair(suspect, lambda epoch, count: drawn(models, epoch, count), seed=seed)
+        return Repair(repaired, found, tuple(models))
+
+
+def attacked(found: np.ndarray, least: float) -> list[int]:
+    """Classes to model, the strongest first: those from ``least`` on, and the strongest whatever it has."""
+    order = [int(label) for label in np.argsort(-found, kind="stable")]
+    return [label for label in order if found[label] >= least] or order[:1]
+
+
+def drawn(models: list[Distribution], epoch: int, count: int) -> list[Stamped]:
+    """New triggers for an epoch: of every class, from one sub-model, another in every epoch."""
+    kinds = []
+    for model in models:
+        part = Distribution(model.target, (model.parts[epoch % len(model.parts)],))
+        kinds.append(Stamped(part.sample(count, seed=epoch)))
+    return kinds
+
+
+def typicality(samples: np.ndarray, point: np.ndarray, *, neighbours: int = 5) -> float:
+    """Whether a trigger lies inside a modelled distribution: the share of its samples that are at least as lonely.
+
+    Loneliness is the Euclidean distance to the k-th nearest of the other samples. From 0.05 on a trigger counts as
+    inside: it is no farther from the samples than they are from each other.
+
+    Args:
+        samples: (n, ...) triggers of the distribution, more than ``neighbours`` + 1.
+        point: (...) one trigger.
+        neighbours: k.
+
+    Returns:
+        In [0, 1].
+    """
+    flat, one = samples.reshape(len(samples), -1).astype(float), point.reshape(1, -1).astype(float)
+    squares = (flat**2).sum(axis=1)
+    between = np.maximum(squares[:, None] + squares[None] - 2 * flat @ flat.T, 0)
+    np.fill_diagonal(between, np.inf)
+    own = np.sort(between, axis=1)[:, neighbours - 1]
+    away = np.sort(((flat - one) ** 2).sum(axis=1))[neighbours - 1]
+    return float(np.mean(own >= away))

@@ -1,0 +1,286 @@
+"""Triggers of unknown shape and place: a window moves over the image, and a heat map tells where it works.
+
+The realistic defence of GDM's slides. In every window a trigger with an opacity for each pixel is searched for that
+leads all images to one class. Strong windows add up to a heat map; around its peak the complete trigger is searched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from scipy import ndimage
+
+from data_prep.contract import pixels
+from data_prep.threat import ClassSuspect
+from dhbe_tf import logits
+from dhbe_tf.gdm.staircase import check, check_target
+from dhbe_tf.gdm.stamping import stamp
+from dhbe_tf.optimizers import Adam
+
+_KEPT_ASIDE = 4  # one benign image in so many tells how triggers do, and is not searched with
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels; ``bottom`` and ``right`` are the first row and column outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, in [0, 1]."""
+        rows = min(self.bottom, other.bottom) - max(self.top, other.top)
+        columns = min(self.right, other.right) - max(self.left, other.left)
+        shared = max(rows, 0) * max(columns, 0)
+        return shared / (self.area + other.area - shared)
+
+    @property
+    def area(self) -> int:
+        """Pixels inside."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+
+@dataclass(frozen=True)
+class MovingWindow:
+    """How windows are searched.
+
+    Attributes:
+        size: side of the windows, pixels.
+        stride: pixels from one window to the next; the last ones touch the border.
+        steps: of the search in all windows of a class, which go on side by side, an image each in every step.
+        complete_steps, batch: of the search for the complete trigger.
+        learning_rate: of Adam, on raw values before a sigmoid.
+        opacity: weight of the mean opacity in the loss; it keeps what is found small.
+        judged: images on which a window's strength is measured.
+        share: of the heat map's peak; what is above, around the peak, is where the complete trigger is searched, and of
+            the complete trigger's largest opacity, which then bounds its box.
+    """
+
+    size: int = 15  # "a 15*15 pixel search window"
+    stride: int = 3
+    steps: int = 60
+    complete_steps: int = 100
+    batch: int = 32
+    learning_rate: float = 0.2
+    opacity: float = 1.0
+    judged: int = 12
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        counts = (self.size, self.stride, self.steps, self.complete_steps, self.batch, self.judged)
+        if min(counts) < 1 or self.learning_rate <= 0 or self.opacity < 0 or not 0 < self.share < 1:
+            raise ValueError(
+                "counts must be 1 or more, the learning rate above 0, opacity not negative and share inside (0, 1); "
+                f"got {self}"
+            )
+
+    def places(self, side: int) -> np.ndarray:
+        """First rows of the windows on an image of ``side`` pixels; columns are the same."""
+        return np.unique(np.append(np.arange(0, side - self.size, self.stride), side - self.size))
+
+
+@dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
+class HeatMap:
+    """What the windows found for one class.
+
+    Attributes:
+        target: the class.
+        strengths: float64 (n, n), mean probability of the target under each window's trigger, by row and column.
+        pixels: float64 (H, W) in [0, 1], strengths times opacities, a mean over the windows that cover a pixel.
+    """
+
+    target: int
+    strengths: np.ndarray
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The complete trigger of a class.
+
+    Attributes:
+        heat: where it was searched.
+        trigger: float32 (S, S, C + 1), the last channel its opacity.
+        place: (top, left) of the trigger.
+        box: around the pixels whose opacity is more than the share of the largest.
+        response: mean probability of the target under it, on images kept aside.
+    """
+
+    heat: HeatMap
+    trigger: np.ndarray
+    place: tuple[int, int]
+    box: Box
+    response: float
+
+
+def opacity_loss(answers: tf.Tensor, target: tf.Tensor, opacity: tf.Tensor, weight: float) -> tf.Tensor:
+    """Cross-entropy to the target plus the mean opacity times its weight, a mean over triggers.
+
+    Args:
+        answers: logits (B, K) under the triggers.
+        target: scalar, the class.
+        opacity: (B, S, S, 1).
+        weight: of the opacity.
+    """
+    tf.debugging.assert_shapes([(answers, ("B", "K")), (target, ()), (opacity, ("B", "S", "S", 1))])
+    wanted = tf.fill([tf.shape(answers)[0]], target)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, answers)
+    return tf.reduce_mean(losses) + weight * tf.reduce_mean(opacity)
+
+
+def accumulate(strengths: np.ndarray, opacities: np.ndarray, places: np.ndarray, side: int) -> np.ndarray:
+    """The heat map's pixels; see :class:`HeatMap`.
+
+    Args:
+        strengths: (n, n).
+        opacities: (n * n, S, S), row by row.
+        places: (n,), first rows and columns of the windows.
+        side: of the image.
+    """
+    total, covered = np.zeros((side, side)), np.zeros((side, side))
+    size = opacities.shape[1]
+    grid = [(top, left) for top in places for left in places]
+    for (top, left), strength, opacity in zip(grid, strengths.ravel(), opacities):
+        window = np.s_[top : top + size, left : left + size]
+        total[window] += strength * opacity
+        covered[window] += 1
+    return total / np.maximum(covered, 1)
+
+
+def region(heat: np.ndarray, share: float) -> Box:
+    """The box around the connected pixels above a share of the peak that hold the peak."""
+    parts, _ = ndimage.label(heat >= share * heat.max())
+    rows, columns = ndimage.find_objects(parts)[parts.flat[heat.argmax()] - 1]
+    return Box(rows.start, columns.start, rows.stop, columns.stop)
+
+
+class Sweep(tf.Module):
+    """The state of all windows of a class; ``run`` starts anew, so one compiled step serves all classes."""
+
+    def __init__(self, options: MovingWindow, *, suspect: ClassSuspect) -> None:
+        """Before the first run.
+
+        Raises:
+            ValueError: if model, images and window do not fit.
+        """
+        super().__init__()
+        check(suspect, options.size)
+        self.options, self.suspect, self.model = options, suspect, logits.copy(suspect.model)
+        self.side, self.channels = suspect.model.input_shape[1], suspect.model.input_shape[3]
+        self.places = options.places(self.side)
+        grid = [(top, left) for top in self.places for left in self.places]
+        self.top, self.left = (tf.constant([place[k] for place in grid], tf.int32) for k in range(2))
+        self.raw = tf.Variable(tf.zeros((len(grid), options.size, options.size, self.channels + 1)))
+        self.optimizer = Adam([self.raw], learning_rate=options.learning_rate)
+        self.target = tf.Variable(0, trainable=False)
+        held = np.arange(len(suspect.benign)) % _KEPT_ASIDE == 0
+        self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
+        self.aside_labels = suspect.benign.labels[held]
+
+    def run(self, target: int, *, seed: int) -> HeatMap:
+        """The heat map of a class.
+
+        Args:
+            target: the class.
+            seed: of the start and of the order of the images.
+
+        Raises:
+            ValueError: if there is no such class.
+        """
+        check_target(self.suspect, target)
+        random = np.random.default_rng(seed)
+        self._restart(target, random)
+        for _ in range(self.options.steps):
+            self.step(self.searched[random.integers(0, len(self.searched), len(self.top))])
+        strengths = np.mean([self.probabilities(image).numpy() for image in self._judges(target, random)], axis=0)
+        strengths = strengths.reshape(len(self.places), -1)
+        opacities = tf.sigmoid(self.raw[..., -1]).numpy()
+        return HeatMap(target, strengths, accumulate(strengths, opacities, self.places, self.side))
+
+    @tf.function
+    def step(self, images: tf.Tensor) -> tf.Tensor:
+        """One step in all windows, an image (H, W, C) each; the loss, a mean over windows, is returned."""
+        with tf.GradientTape() as tape:
+            triggers = tf.sigmoid(self.raw)
+            answers = self.model(stamp(images, triggers, self.top, self.left), training=False)
+            count = tf.cast(tf.shape(images)[0], tf.float32)
+            loss = opacity_loss(answers, self.target, triggers[..., -1:], self.options.opacity)
+            summed = loss * count  # so that a window's gradient does not depend on how many there are
+        self.optimizer.apply([tape.gradient(summed, self.raw)], [self.raw])
+        return loss
+
+    @tf.function
+    def probabilities(self, image: tf.Tensor) -> tf.Tensor:
+        """Of the target, under each window's trigger on one image (H, W, C): (P,)."""
+        images = tf.repeat(image[None], len(self.top), axis=0)
+        answers = self.model(stamp(images, tf.sigmoid(self.raw), self.top, self.left), training=False)
+        return tf.gather(tf.nn.softmax(answers), self.target, axis=1)
+
+    def _restart(self, target: int, random: np.random.Generator) -> None:
+        self.raw.assign(random.normal(0, 0.5, self.raw.shape).astype(np.float32))
+        for variable in self.optimizer.variables:
+            variable.assign(tf.ones_like(variable) if variable in self.optimizer.powers else tf.zeros_like(variable))
+        self.target.assign(target)
+
+    def _judges(self, target: int, random: np.random.Generator) -> np.ndarray:
+        """Images kept aside of other classes."""
+        others = np.flatnonzero(self.aside_labels != target)
+        if not len(others):
+            raise ValueError(f"all benign images kept aside are of class {target}, so no window can be judged on them")
+        return self.aside[random.permutation(others)[: self.options.judged]]
+
+
+def complete(sweep: Sweep, heat: HeatMap, *, seed: int) -> Found:
+    """Search the complete trigger where a heat map says, with the map as its first opacity.
+
+    Args:
+        sweep: of the model that the map was made from.
+        heat: of the class.
+        seed: of the colours and of the order of the images.
+    """
+    options, random = sweep.options, np.random.default_rng(seed)
+    hot = region(heat.pixels, options.share)
+    size = max(hot.bottom - hot.top, hot.right - hot.left)
+    place = min(hot.top, sweep.side - size), min(hot.left, sweep.side - size)
+    near = heat.pixels[place[0] : place[0] + size, place[1] : place[1] + size]
+    state = _Complete(sweep, place, np.clip(near / heat.pixels.max(), 0.05, 0.95), random)
+    for _ in range(options.complete_steps):
+        index = random.integers(0, len(sweep.searched), options.batch)
+        state.step(sweep.searched[index], heat.target)
+    trigger = tf.sigmoid(state.raw).numpy()
+    inner = region(trigger[..., -1], options.share)
+    box = Box(inner.top + place[0], inner.left + place[1], inner.bottom + place[0], inner.right + place[1])
+    others = sweep.aside[sweep.aside_labels != heat.target]
+    answers = tf.nn.softmax(sweep.model(state.stamped(others), training=False))
+    return Found(heat, trigger, place, box, float(tf.reduce_mean(answers[:, heat.target])))
+
+
+class _Complete(tf.Module):
+    """State of the search for one complete trigger."""
+
+    def __init__(self, sweep: Sweep, place: tuple[int, int], opacity: np.ndarray, random: np.random.Generator) -> None:
+        super().__init__()
+        self.model, self.weight, self.place = sweep.model, sweep.options.opacity, place
+        colours = random.normal(0, 0.5, (*opacity.shape, sweep.channels))
+        start = np.concatenate([colours, np.log(opacity / (1 - opacity))[..., None]], axis=-1)
+        self.raw = tf.Variable(start.astype(np.float32))
+        self.optimizer = Adam([self.raw], learning_rate=sweep.options.learning_rate)
+
+    def stamped(self, images: tf.Tensor) -> tf.Tensor:
+        """Images with the trigger as it is now."""
+        count = len(images)
+        triggers = tf.repeat(tf.sigmoid(self.raw)[None], count, axis=0)
+        return stamp(tf.convert_to_tensor(images), triggers, *(tf.fill([count], side) for side in self.place))
+
+    @tf.function
+    def step(self, images: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """One step down the loss, which is returned."""
+        with tf.GradientTape() as tape:
+            answers = self.model(self.stamped(images), training=False)
+            loss = opacity_loss(answers, target, tf.sigmoid(self.raw)[None, ..., -1:], self.weight)
+        self.optimizer.apply([tape.gradient(loss, self.raw)], [self.raw])
+        return loss
