@@ -1,10 +1,20 @@
-"""The split f = H o F of any Keras functional model that ends in one linear Dense layer."""
+"""The split f = H o F of any Keras functional model that ends in one Dense layer, with or without an activation."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
+
+_ACTIVATIONS = (
+    tf.keras.layers.Activation,
+    tf.keras.layers.LeakyReLU,
+    tf.keras.layers.ReLU,
+    tf.keras.layers.Rescaling,
+    tf.keras.layers.Softmax,
+)
 
 
 class SubModels(NamedTuple):
@@ -14,12 +24,14 @@ class SubModels(NamedTuple):
         features: F, images (B, H, W, C) -> features (B, D).
         kernel: weight of H, (D, K); its columns are the w_j of Eq. 2.
         bias: of H, (K,), or zeros.
+        head: H, features (B, D) -> outputs (B, K), its activation (sigma of Eq. 2) included.
         joint: images -> (features, outputs) in one pass.
     """
 
     features: tf.keras.Model
     kernel: tf.Tensor
     bias: tf.Tensor
+    head: Callable[[tf.Tensor], tf.Tensor]
     joint: tf.keras.Model
 
 
@@ -30,8 +42,37 @@ def split(model: tf.keras.Model) -> SubModels:
 
     Raises:
         ValueError: if the model is no functional graph with one image input and one output, or does not end in a
-            linear Dense layer on a flat feature vector.
+            Dense layer on a flat feature vector, or is a classifier.
     """
+    _check(model)
+    head, _, after = _ending(model)
+    if type(head) is not tf.keras.layers.Dense or any(_is_softmax(layer) for layer in (head, *after)):
+        last = model.outputs[0]._keras_history.layer
+        activation = getattr(getattr(last, "activation", None), "__name__", "linear")
+        ending = type(last).__name__ + (f" with activation {activation!r}" if activation != "linear" else "")
+        raise ValueError(
+            "DRMGuard reads the head's weights, so the last layer must be a Dense layer, alone or with an activation; "
+            f"{model.name!r} ends in {ending}. A softmax head is a classifier: see drmguard_tf.classification."
+        )
+    return _halves(model)
+
+
+def split_classifier(model: tf.keras.Model) -> SubModels:
+    """The same of a classifier; its outputs are probabilities, whether the model ends in a softmax or in logits.
+
+    Raises:
+        ValueError: as :func:`split`, but for the last reason.
+    """
+    _check(model)
+    head, _, after = _ending(model)
+    if type(head) is not tf.keras.layers.Dense:
+        raise ValueError(f"a classifier must end in a Dense layer, alone or with a softmax; {model.name!r} does not")
+    if any(_is_softmax(layer) for layer in (head, *after)):
+        return _halves(model)
+    return _halves(tf.keras.Model(model.inputs, tf.keras.layers.Softmax()(model.outputs[0]), name=model.name))
+
+
+def _check(model: tf.keras.Model) -> None:
     if not getattr(model, "_is_graph_network", False):
         raise ValueError(
             f"{model.name!r} is not a functional Keras model, so its layers cannot be followed. "
@@ -42,15 +83,32 @@ def split(model: tf.keras.Model) -> SubModels:
             f"one image input (B, H, W, C) and one output are needed; {model.name!r} takes {model.input_shape} "
             f"and returns {model.output_shape}. Wrap the part that sees the image in a model of its own."
         )
-    head, call, _ = model.outputs[0]._keras_history  # which call of which layer: a shared layer has several
-    if type(head) is not tf.keras.layers.Dense or head.activation is not tf.keras.activations.linear:
-        activation = getattr(getattr(head, "activation", None), "__name__", None)
-        ending = type(head).__name__ + (f" with activation {activation!r}" if activation else "")
-        raise ValueError(
-            "DRMGuard reads the head's weights, so the last layer must be a linear Dense layer; "
-            f"{model.name!r} ends in {ending}. A softmax head is a classifier, which this method does not judge; for a "
-            "regression model, move the activation into a layer of its own and scan the model up to the Dense layer."
-        )
+
+
+class _Ending(NamedTuple):
+    head: tf.keras.layers.Layer
+    call: int  # a shared layer has several
+    after: list[tf.keras.layers.Layer]
+
+
+def _ending(model: tf.keras.Model) -> _Ending:
+    """The last layer that is more than an activation, and the activations behind it."""
+    tensor, after = model.outputs[0], []
+    while type(tensor._keras_history.layer) in _ACTIVATIONS:
+        layer, call, _ = tensor._keras_history
+        after.insert(0, layer)
+        tensor = layer.get_input_at(call)
+    head, call, _ = tensor._keras_history
+    return _Ending(head, call, after)
+
+
+def _is_softmax(layer: tf.keras.layers.Layer) -> bool:
+    activation = getattr(layer, "activation", None)
+    return isinstance(layer, tf.keras.layers.Softmax) or activation is tf.keras.activations.softmax
+
+
+def _halves(model: tf.keras.Model) -> SubModels:
+    head, call, after = _ending(model)
     seen = head.get_input_at(call)
     if len(seen.shape) != 2:
         raise ValueError(
@@ -58,9 +116,14 @@ def split(model: tf.keras.Model) -> SubModels:
             "Add a pooling or Flatten layer before it."
         )
     bias = head.bias if head.use_bias else tf.zeros(head.units)
+
+    def answer(features: tf.Tensor) -> tf.Tensor:
+        return functools.reduce(lambda x, layer: layer(x), after, head.activation(features @ head.kernel + bias))
+
     return SubModels(
         features=tf.keras.Model(model.inputs, seen, name="features"),
         kernel=head.kernel,
         bias=bias,
+        head=answer,
         joint=tf.keras.Model(model.inputs, [seen, model.outputs[0]], name="features_and_outputs"),
     )

@@ -42,7 +42,7 @@ def export(model: tf.keras.Model, task: Task, out: Path, probe: np.ndarray, fact
         ``path``, ``max_abs_difference`` in radians between the model and its reloaded export, and ``sha256``.
 
     Raises:
-        ValueError: if the model is no regression model with a linear head.
+        ValueError: if the model is no regression model that ends in a Dense layer.
         RuntimeError: if the export cannot be loaded again.
     """
     split(model)

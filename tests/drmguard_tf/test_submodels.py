@@ -93,9 +93,31 @@ def test_a_classifier_is_refused_by_the_name_of_its_activation():
         split(_sequential(layers.Dense(10, activation="softmax")))
 
 
-def test_an_activation_layer_at_the_end_is_refused():
-    with pytest.raises(ValueError, match="ends in Activation with activation 'tanh'"):
-        split(_sequential(layers.Dense(2), layers.Activation("tanh")))
+@pytest.mark.parametrize(
+    "ending",
+    [
+        (layers.Dense(2, activation="sigmoid"),),
+        (layers.Dense(2), layers.Activation("sigmoid"), layers.Rescaling(3.0, offset=-1.5)),
+        (layers.Dense(2, activation="softplus", use_bias=False),),
+    ],
+    ids=["inside", "layers", "no bias"],
+)
+def test_a_head_with_an_activation_is_split_before_its_weights(ending):
+    # Eq. 2 with its sigma: the angles belong to the features and the weights, the outputs to what comes after
+    model, images = _sequential(*ending), _batch()
+    halves = split(model)
+    assert halves.features.output_shape == (None, 4) and halves.kernel.shape == (4, 2)
+    features, outputs = halves.joint(images, training=False)
+    np.testing.assert_allclose(outputs, model(images), atol=1e-6)
+    np.testing.assert_allclose(halves.head(features), outputs, atol=1e-6)
+    assert np.abs(features @ halves.kernel + halves.bias - outputs).max() > 0.01
+
+
+def test_a_softmax_layer_of_its_own_is_a_classifier_too():
+    with pytest.raises(ValueError, match="ends in Activation with activation 'softmax'"):
+        split(_sequential(layers.Dense(10), layers.Activation("softmax")))
+    with pytest.raises(ValueError, match="ends in Softmax"):
+        split(_sequential(layers.Dense(10), layers.Softmax()))
 
 
 def test_a_convolution_at_the_end_is_refused():
@@ -147,7 +169,7 @@ def test_a_subclassed_model_is_refused():
 def test_a_model_inside_a_model_is_refused():
     inner = _sequential(layers.Dense(2))
     images = tf.keras.Input(SHAPE)
-    with pytest.raises(ValueError, match="the last layer must be a linear Dense layer"):
+    with pytest.raises(ValueError, match="the last layer must be a Dense layer"):
         split(tf.keras.Model(images, inner(images)))
     _assert_halves_fit(inner, _batch())  # the inner one can still be split
 

@@ -92,7 +92,7 @@ def test_a_classifier(faces, tmp_path):
     features = tf.keras.layers.GlobalAveragePooling2D()(images)
     softmax = tf.keras.layers.Dense(2, activation="softmax")(features)
     tf.keras.Model(images, softmax).save(tmp_path / "classifier.h5", include_optimizer=False)
-    _assert_scan_refused(tmp_path / "classifier.h5", faces, tmp_path, "softmax", "linear Dense")
+    _assert_scan_refused(tmp_path / "classifier.h5", faces, tmp_path, "softmax", "Dense layer")
 
 
 def test_a_lambda_layer(faces, tmp_path):
