@@ -13,21 +13,35 @@ from drmguard_tf.reversal import Run
 _LEAST_SPREAD = 0.1  # a handful of controls can agree by chance; costs of equal models differ by a tenth between seeds
 
 
+_NO_CONSTANT = {
+    "warp": "the paper's constant is a share of the largest norm; a warp's displacement is not",
+    "neural_cleanse": (
+        "Neural Cleanse has no constant for one model: its anomaly index compares labels, and regression has none"
+    ),
+}
+
+
 @dataclass(frozen=True)
 class PaperThreshold:
-    """The paper's constant: backdoored when the score is at most 0.03 (Sec. 3.4)."""
+    """The constants of the papers.
+
+    Attributes:
+        constant: backdoored when the score is at most this, 0.03 in DRMGuard's Sec. 3.4.
+        feature_re: the same for FeatureRE's score: -0.75 in its authors' code, where 1 is added here.
+    """
 
     constant: float = 0.03
+    feature_re: float = 0.25
 
     def of(self, family: str) -> float:
-        """The threshold, as a share of the largest benign norm.
+        """The threshold of a family, in its own price.
 
         Raises:
-            ValueError: for a family whose price is no such share.
+            ValueError: for a family that no paper has a constant for.
         """
-        if family == "warp":
-            raise ValueError("the paper's constant is a share of the largest norm; a warp's displacement is not")
-        return self.constant
+        if family in _NO_CONSTANT:
+            raise ValueError(_NO_CONSTANT[family])
+        return self.feature_re if family == "feature_re" else self.constant
 
     def chance(self, family: str, cost: float) -> float | None:
         """Not known for a constant."""

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any
 
 import tensorflow as tf
 
-from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
-from drmguard_tf.calibrate import Calibration, PaperThreshold
+from drmguard_tf.calibrate import PaperThreshold
+from drmguard_tf.detection import Detection
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import examine
-from drmguard_tf.reversal import ReversedTrigger
-from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.reversal import ReversedTrigger, Search
 from drmguard_tf.unlearning import Unlearning
-from drmguard_tf.verdict import Verdict, decide
+from drmguard_tf.verdict import Threshold, Verdict
 
 
 @dataclass(frozen=True)
-class DRMGuard:
+class DRMGuard(Detection):
     """The defence. Its fields are its configuration; the default is the paper's.
 
     Attributes:
@@ -29,35 +28,21 @@ class DRMGuard:
         unlearning: how a found backdoor is removed.
     """
 
-    search: Union[PaperSearch, SteeredSearch] = field(default_factory=PaperSearch)
-    threshold: Union[PaperThreshold, Calibration] = field(default_factory=PaperThreshold)
+    search: Search = field(default_factory=PaperSearch)
+    threshold: Threshold = field(default_factory=PaperThreshold)
     unlearning: Unlearning = field(default_factory=Unlearning)
 
-    def detect(
-        self,
-        suspect: Suspect,
-        *,
-        seed: int,
-        generator: tf.keras.Model | None = None,
-        progress: Callable[[int], None] = lambda step: None,
-        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
-    ) -> Verdict:
-        """Search for a trigger and decide.
+    def detect(self, suspect: Suspect, *, generator: tf.keras.Model | None = None, **options: Any) -> Verdict:
+        """As :meth:`Detection.detect`.
 
         Args:
             suspect: model and benign set; the model's weights are left alone.
-            seed: of the search.
             generator: for the printed search, a generator that :meth:`PaperSearch.pretrain` made from the same benign
                 images; pre-trained here when None.
-            progress: called with the number of search steps done, of ``search.total_steps``.
-            journals: gives each run, by its name, the journal where it goes on after an interruption.
-
-        Raises:
-            ValueError: if the model cannot be judged, see :func:`drmguard_tf.reference.examine`.
+            options: the others of :meth:`Detection.detect`.
         """
         extra = {"generator": generator} if isinstance(self.search, PaperSearch) else {}
-        runs = self.search.run(examine(suspect), seed=seed, progress=progress, journals=journals, **extra)
-        return decide(runs, self.threshold, seed=seed)
+        return super().detect(suspect, **options, **extra)
 
     def mitigate(
         self,

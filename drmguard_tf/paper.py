@@ -47,6 +47,11 @@ class PaperSearch:
         return settings[task]
 
     @property
+    def families(self) -> tuple[str, ...]:
+        """The one generator."""
+        return ("paper",)
+
+    @property
     def total_steps(self) -> int:
         """Steps of the search, pre-training not counted."""
         return self.steps

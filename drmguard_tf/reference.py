@@ -25,6 +25,8 @@ class Reference(NamedTuple):
         angle_variance: float32 (K,), variance of the benign images' head angles, radians squared.
         output_variance: float32 scalar, variance of the benign images' outputs, radians squared.
         largest_norm: float, L1 norm of the benign image with the largest, the yardstick of Sec. 3.4.
+        features: float32 (N, D), of the benign images.
+        outputs: float32 (N, K), radians, what the model answers on them.
     """
 
     sub: SubModels
@@ -33,6 +35,8 @@ class Reference(NamedTuple):
     angle_variance: tf.Tensor
     output_variance: tf.Tensor
     largest_norm: float
+    features: tf.Tensor
+    outputs: tf.Tensor
 
 
 def examine(suspect: Suspect) -> Reference:
@@ -42,8 +46,11 @@ def examine(suspect: Suspect) -> Reference:
         ValueError: if the model cannot be split, or if model and benign set do not fit each other.
     """
     check_fit(suspect)
-    sub = split(suspect.model)
-    images = tf.constant(pixels(suspect.benign.images))
+    return constants(split(suspect.model), tf.constant(pixels(suspect.benign.images)))
+
+
+def constants(sub: SubModels, images: tf.Tensor) -> Reference:
+    """The constants of a split model on benign images, float32 (N, H, W, C) in [0, 1]."""
 
     @tf.function
     def look(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -59,6 +66,8 @@ def examine(suspect: Suspect) -> Reference:
         angle_variance=tf.math.reduce_variance(losses.head_angles(features, sub.kernel), axis=0),
         output_variance=losses.output_variance(outputs),
         largest_norm=float(tf.reduce_max(tf.reduce_sum(images, axis=[1, 2, 3]))),
+        features=features,
+        outputs=outputs,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Optional, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -22,11 +22,17 @@ class Terms(NamedTuple):
         cost: price of the change, see :mod:`drmguard_tf.families`.
         rav: ratio of angle variance.
         spread: output variance over that of the benign images.
+        outputs: float32 (B, K), what the model answers on the changed images.
     """
 
     cost: tf.Tensor
     rav: tf.Tensor
     spread: tf.Tensor
+    outputs: tf.Tensor
+
+    def row(self) -> tf.Tensor:
+        """A row of a history: float32 (3 + K,), cost, RAV, output variance ratio and mean output."""
+        return tf.concat([tf.stack(self[:3]), tf.reduce_mean(self.outputs, axis=0)], axis=0)
 
 
 class ReversedTrigger(Protocol):
@@ -52,6 +58,7 @@ class Run(NamedTuple):
         target_estimate: float32 (K,), mean output over the same steps, radians (App. A.5).
         history: float32 (steps, 3 + K): cost, RAV, output variance ratio, mean output.
         trigger: the found change.
+        samples: float (n,), the costs that ``cost`` is the mean of; None takes those of the last fifth of the steps.
     """
 
     family: str
@@ -62,15 +69,56 @@ class Run(NamedTuple):
     target_estimate: np.ndarray
     history: np.ndarray
     trigger: ReversedTrigger
+    samples: Optional[np.ndarray] = None
+
+
+class Search(Protocol):
+    """How triggers are looked for: frozen options with a way to run them."""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the kinds of trigger; every run belongs to one."""
+
+    @property
+    def total_steps(self) -> int:
+        """Steps over all runs; a run may end earlier."""
+
+    def run(
+        self,
+        reference: Reference,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+    ) -> list[Run]:
+        """All runs on one suspect.
+
+        Args:
+            reference: constants of the suspect.
+            seed: of all runs.
+            progress: called with the number of steps done over all runs.
+            journals: gives each run, by its name, the journal where it goes on after an interruption.
+        """
 
 
 class Reversal(tf.Module):
     """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts."""
 
-    def __init__(self, reference: Reference, trigger: ReversedTrigger, *, learning_rate: float, batch: int, seed: int):
+    judged_by = 1  # column of the history that must meet the bound: RAV
+
+    def __init__(
+        self,
+        reference: Reference,
+        trigger: ReversedTrigger,
+        *,
+        learning_rate: float,
+        batch: int,
+        seed: int,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
         super().__init__()
         self.reference, self.trigger, self.batch = reference, trigger, batch
-        self.optimizer = Adam(learning_rate)
+        self.optimizer = Adam(learning_rate, *betas)
         self.optimizer.prepare(trigger.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
 
@@ -91,12 +139,12 @@ class Reversal(tf.Module):
             features, outputs = self.reference.sub.joint(changed, training=False)
             angles = losses.head_angles(features, self.reference.sub.kernel)
             rav = losses.ratio_of_angle_variance(angles, self.reference.angle_variance)
-            terms = Terms(cost, rav, losses.output_variance(outputs) / self.reference.output_variance)
+            terms = Terms(cost, rav, losses.output_variance(outputs) / self.reference.output_variance, outputs)
             loss = self.objective(terms)
         variables = self.trigger.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         self.steer(terms)
-        return tf.concat([tf.stack(terms), tf.reduce_mean(outputs, axis=0)], axis=0)
+        return terms.row()
 
     def restart(self, start: ReversedTrigger, seed: int) -> None:
         """Everything as before the first step, from another start. The compiled step stays, which saves its tracing."""
@@ -139,7 +187,8 @@ class Reversal(tf.Module):
         for found, mine in zip(start.variables, self.trigger.variables):
             found.assign(mine)
         last = settled(history).mean(axis=0)
-        return Run(start.name, seed, float(last[0]), float(last[1]), bool(last[1] <= bound), last[3:], history, start)
+        met = bool(last[self.judged_by] <= bound)
+        return Run(start.name, seed, float(last[0]), float(last[1]), met, last[3:], history, start)
 
 
 def settled(history: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ class SteeredSearch:
         runs: list[Run] = []
         bound = _TOLERANCE * self.bound
         for family in self.families:
-            reversal = steered_reversal(reference, family, self, seed)
+            reversal = self.reversal(reference, family, seed)
             for restart in range(seed, seed + self.restarts):
                 start, done = FAMILIES[family](reference, restart), len(runs) * self.steps
                 journal = journals(f"{family}-{restart}")
@@ -86,17 +86,18 @@ class SteeredSearch:
                 runs.append(reversal.run(self.steps, bound, start, restart, told, journal))
         return runs
 
+    def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
+        """A run of one family before its first step."""
+        return SteeredReversal(reference, FAMILIES[family](reference, seed), self, seed)
+
 
 def _after(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
     return lambda step: progress(done + step)
 
 
-def steered_reversal(reference: Reference, family: str, options: SteeredSearch, seed: int) -> Reversal:
-    """A run of one family before its first step."""
-    return _Steered(reference, FAMILIES[family](reference, seed), options, seed)
+class SteeredReversal(Reversal):
+    """State of one run: the weight of the cost and the ratio that it follows."""
 
-
-class _Steered(Reversal):
     def __init__(self, reference: Reference, trigger: ReversedTrigger, options: SteeredSearch, seed: int) -> None:
         rate = FAMILIES[trigger.name].learning_rate
         super().__init__(reference, trigger, learning_rate=rate, batch=options.batch, seed=seed)

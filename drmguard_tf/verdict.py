@@ -140,5 +140,5 @@ def _bootstrap(runs: Sequence[Run], threshold: Threshold, rng: np.random.Generat
 
 
 def _resampled_costs(run: Run, rng: np.random.Generator) -> np.ndarray:
-    costs = settled(run.history)[:, 0]
+    costs = settled(run.history)[:, 0] if run.samples is None else run.samples
     return costs[rng.integers(len(costs), size=(_REPLICATES, len(costs)))].mean(axis=1)

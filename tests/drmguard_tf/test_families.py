@@ -18,7 +18,7 @@ NO_ATTENTION = tf.zeros([4, SIZE, SIZE, 1])
 def _reference(images: tf.Tensor) -> Reference:
     """What a family looks at: the images' shape and their largest norm."""
     norm = float(tf.reduce_max(tf.reduce_sum(images, axis=[1, 2, 3])))
-    return Reference(None, images, NO_ATTENTION, tf.ones(2), tf.constant(1.0), norm)
+    return Reference(None, images, NO_ATTENTION, tf.ones(2), tf.constant(1.0), norm, None, None)
 
 
 REFERENCE = _reference(IMAGES)

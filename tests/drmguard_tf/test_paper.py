@@ -50,22 +50,22 @@ def test_settings_of_head_pose():
 
 @pytest.mark.parametrize("size, scale", [(224, 1), (32, 1 / 49)])  # (32 / 224)^2 = 1 / 49
 def test_weights_scale_with_the_number_of_values(size, scale):
-    reference = Reference(None, tf.zeros([1, size, size, 3]), None, None, tf.constant(0.02), 1000.0)
+    reference = Reference(None, tf.zeros([1, size, size, 3]), None, None, tf.constant(0.02), 1000.0, None, None)
     printed = _Printed(reference, PaperTrigger(None, 1000.0), PaperSearch(), seed=0)
     assert printed.variance_weight == pytest.approx(20 * scale)
     assert printed.rav_weight == pytest.approx(800 * scale)
 
 
 def test_weights_of_head_pose_belong_to_smaller_images():
-    reference = Reference(None, tf.zeros([1, 112, 112, 3]), None, None, tf.constant(0.02), 1000.0)
+    reference = Reference(None, tf.zeros([1, 112, 112, 3]), None, None, tf.constant(0.02), 1000.0, None, None)
     printed = _Printed(reference, PaperTrigger(None, 1000.0), PaperSearch.of(HEAD_POSE), seed=0)
     assert (printed.variance_weight, printed.rav_weight) == (10, 100)
 
 
 def test_objective_by_hand():
-    reference = Reference(None, tf.zeros([1, 224, 224, 3]), None, None, tf.constant(0.02), 1000.0)
+    reference = Reference(None, tf.zeros([1, 224, 224, 3]), None, None, tf.constant(0.02), 1000.0, None, None)
     printed = _Printed(reference, PaperTrigger(None, 1000.0), PaperSearch(), seed=0)
-    terms = Terms(cost=tf.constant(0.1), rav=tf.constant(0.5), spread=tf.constant(2.0))
+    terms = Terms(cost=tf.constant(0.1), rav=tf.constant(0.5), spread=tf.constant(2.0), outputs=tf.zeros((1, 2)))
     # variance 2 * 0.02 = 0.04 rad^2 and distance 0.1 * 1000 = 100: 20 * 0.04 + 100 + 800 * 0.5
     np.testing.assert_allclose(printed.objective(terms), 500.8, rtol=1e-6)
 

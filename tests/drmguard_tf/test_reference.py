@@ -10,7 +10,7 @@ from data_prep.contract import Split
 from data_prep.threat import Suspect
 from drmguard_tf import reference
 from drmguard_tf.reference import check_fit, examine
-from drmguard_tf.steered import SteeredSearch, steered_reversal
+from drmguard_tf.steered import SteeredSearch
 
 layers = tf.keras.layers
 SIZE = 32
@@ -82,7 +82,7 @@ def test_constants_are_computed_once(suspect):
         return found.sub.joint(images, training=training)
 
     watched = found._replace(sub=found.sub._replace(joint=joint))
-    reversal = steered_reversal(watched, "patch", SteeredSearch(batch=4), seed=0)
+    reversal = SteeredSearch(batch=4).reversal(watched, "patch", seed=0)
     tf.config.run_functions_eagerly(True)  # tracing would call twice, the first time to make the optimizer's variables
     try:
         reversal.step()

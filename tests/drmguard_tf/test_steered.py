@@ -11,7 +11,7 @@ from data_prep.threat import Suspect
 from drmguard_tf.families import FAMILIES
 from drmguard_tf.reference import Reference, examine
 from drmguard_tf.reversal import Reversal, Terms
-from drmguard_tf.steered import SteeredSearch, steered_reversal
+from drmguard_tf.steered import SteeredSearch
 
 layers = tf.keras.layers
 SIZE = 16
@@ -50,7 +50,7 @@ def reference() -> Reference:
 def test_a_step_changes_the_trigger_and_not_the_suspect(family):
     suspect = Suspect(_colour_model(0.0), _benign())
     before = suspect.model.get_weights()
-    reversal = steered_reversal(examine(suspect), family, BRIEF, seed=0)
+    reversal = BRIEF.reversal(examine(suspect), family, seed=0)
     start = [variable.numpy() for variable in reversal.trigger.trainable_variables]
     row = reversal.step()
     assert row.shape == (3 + 2,)
@@ -61,10 +61,10 @@ def test_a_step_changes_the_trigger_and_not_the_suspect(family):
 
 
 def _steered(reference: Reference, rav: float, spread: float) -> Reversal:
-    reversal = steered_reversal(reference, "patch", BRIEF, seed=0)
+    reversal = BRIEF.reversal(reference, "patch", seed=0)
     reversal.recent.assign(0.1)
     reversal.weight.assign(5.0)
-    reversal.steer(Terms(tf.constant(0.5), tf.constant(rav), tf.constant(spread)))
+    reversal.steer(Terms(tf.constant(0.5), tf.constant(rav), tf.constant(spread), tf.zeros((1, 2))))
     return reversal
 
 
@@ -80,8 +80,8 @@ def test_the_weight_falls_when_either_ratio_is_over_it(reference, rav, spread):
 
 
 def test_the_weight_never_falls_below_its_start(reference):
-    reversal = steered_reversal(reference, "patch", BRIEF, seed=0)
-    reversal.steer(Terms(tf.constant(0.5), tf.constant(1.0), tf.constant(1.0)))
+    reversal = BRIEF.reversal(reference, "patch", seed=0)
+    reversal.steer(Terms(tf.constant(0.5), tf.constant(1.0), tf.constant(1.0), tf.zeros((1, 2))))
     assert reversal.weight.numpy() == pytest.approx(BRIEF.start_weight)
 
 

@@ -1,0 +1,81 @@
+"""DRMGuard without one of its parts: Sec. 4.4 and Table 9."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from data_prep.journal import NO_JOURNAL, Journal
+from drmguard_tf.families import FAMILIES
+from drmguard_tf.paper import PaperSearch
+from drmguard_tf.reference import Reference
+from drmguard_tf.reversal import Reversal, Run, Terms
+from drmguard_tf.steered import SteeredReversal, SteeredSearch
+
+
+@dataclass(frozen=True)
+class WithoutRav(SteeredSearch):
+    """The steered search without the feature-space term: only the output variance is pressed to its bound.
+
+    A run counts when the output variance ratio has met the bound, since RAV is not sought any more.
+    """
+
+    def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
+        """A run of one family before its first step."""
+        return _WithoutRav(reference, FAMILIES[family](reference, seed), self, seed)
+
+
+class _WithoutRav(SteeredReversal):
+    judged_by = 2  # the column of the output variance ratio
+
+    def objective(self, terms: Terms) -> tf.Tensor:
+        return super().objective(terms._replace(rav=tf.zeros_like(terms.rav)))
+
+    def steer(self, terms: Terms) -> None:
+        super().steer(terms._replace(rav=tf.zeros_like(terms.rav)))
+
+
+@dataclass(frozen=True)
+class WithoutMomentum(SteeredSearch):
+    """The steered search without the momentum reverse trigger: no pixel is protected, whatever the model looks at.
+
+    Patch and warp never were, so only the generator family differs.
+    """
+
+    def run(
+        self,
+        reference: Reference,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+    ) -> list[Run]:
+        """As :meth:`SteeredSearch.run`, with an attention of zero."""
+        return super().run(unprotected(reference), seed=seed, progress=progress, journals=journals)
+
+
+@dataclass(frozen=True)
+class PrintedWithoutMomentum(PaperSearch):
+    """The printed search without the momentum reverse trigger: x' = G(x).
+
+    Without the feature-space term it is ``PaperSearch(rav_weight=0)``.
+    """
+
+    def run(
+        self,
+        reference: Reference,
+        *,
+        seed: int,
+        generator: tf.keras.Model | None = None,
+        progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+    ) -> list[Run]:
+        """As :meth:`PaperSearch.run`, with an attention of zero."""
+        return super().run(unprotected(reference), seed=seed, generator=generator, progress=progress, journals=journals)
+
+
+def unprotected(reference: Reference) -> Reference:
+    """A reference whose attention map is 0, with which Eq. 7 returns G(x) as it is."""
+    return reference._replace(attention=tf.zeros_like(reference.attention))

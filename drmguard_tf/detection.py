@@ -1,0 +1,54 @@
+"""Identification: a search for triggers and a line to judge what it finds by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from data_prep.journal import NO_JOURNAL, Journal
+from data_prep.threat import Suspect
+from drmguard_tf.reference import Reference, examine
+from drmguard_tf.reversal import Search
+from drmguard_tf.verdict import Threshold, Verdict, decide
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A defence that identifies. Its fields are its configuration.
+
+    Attributes:
+        search: how triggers are looked for: DRMGuard's, or that of :mod:`drmguard_tf.baselines`.
+        threshold: a constant, or a calibration on benign controls made with the same search.
+    """
+
+    search: Search
+    threshold: Threshold
+
+    def detect(
+        self,
+        suspect: Suspect,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+        **extra: Any,
+    ) -> Verdict:
+        """Search for a trigger and decide.
+
+        Args:
+            suspect: model and benign set; the model's weights are left alone.
+            seed: of the search.
+            progress: called with the number of search steps done, of ``search.total_steps``.
+            journals: gives each run, by its name, the journal where it goes on after an interruption.
+            extra: what only this search takes.
+
+        Raises:
+            ValueError: if the model cannot be judged, see :func:`drmguard_tf.reference.examine`.
+        """
+        runs = self.search.run(self.examine(suspect), seed=seed, progress=progress, journals=journals, **extra)
+        return decide(runs, self.threshold, seed=seed)
+
+    def examine(self, suspect: Suspect) -> Reference:
+        """The constants of a suspect; a subclass reads other kinds of model."""
+        return examine(suspect)
