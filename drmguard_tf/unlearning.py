@@ -44,6 +44,7 @@ class Unlearning:
         *,
         seed: int,
         progress: Callable[[int], None] = lambda step: None,
+        after: Callable[[tf.keras.Model], None] = lambda model: None,
     ) -> tf.keras.Model:
         """A cleaned copy of the suspect; the suspect itself stays as it is.
 
@@ -54,10 +55,11 @@ class Unlearning:
                 plain fine-tuning, the control that every mitigation is compared with.
             seed: of the order of the images and the strength of the changes.
             progress: called with the number of steps done.
+            after: called with the copy in every compiled step, after the weights moved: what must hold all along.
         """
         model = tf.keras.models.clone_model(suspect.model)
         model.set_weights(suspect.model.get_weights())
-        state = _Unlearning(model, reference, tf.constant(suspect.benign.targets), triggers, self, seed)
+        state = _Unlearning(model, reference, tf.constant(suspect.benign.targets), triggers, self, seed, after)
         for step, index in enumerate(batches(len(suspect.benign), self.batch, self.steps, seed), 1):
             state.step(tf.constant(index))
             progress(step)
@@ -65,9 +67,12 @@ class Unlearning:
 
 
 class _Unlearning(tf.Module):
-    def __init__(self, model, reference: Reference, targets: tf.Tensor, triggers, options, seed) -> None:
+    def __init__(
+        self, model, reference: Reference, targets: tf.Tensor, triggers, options, seed, after=lambda model: None
+    ):
         super().__init__()
         self.model, self.reference, self.targets, self.triggers = model, reference, targets, triggers
+        self.after = after
         self.strongest, self.random = float(np.log(options.strength)), tf.random.Generator.from_seed(seed)
         drop = [int(0.6 * options.steps)]
         rates = [options.learning_rate, 0.1 * options.learning_rate]
@@ -82,6 +87,7 @@ class _Unlearning(tf.Module):
             loss = tf.reduce_mean(tf.abs(self.model(images, training=False) - targets))
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        self.after(self.model)
 
     def _reverse_half(self, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         if not self.triggers:
