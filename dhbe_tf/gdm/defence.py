@@ -101,7 +101,7 @@ def drawn(models: list[Distribution], epoch: int, count: int) -> list[Stamped]:
     return kinds
 
 
-def typicality(samples: np.ndarray, point: np.ndarray, *, neighbours: int = 5) -> float:
+def typicality(samples: np.ndarray, point: np.ndarray, *, axes: int | None = 2, neighbours: int = 5) -> float:
     """Whether a trigger lies inside a modelled distribution: the share of its samples that are at least as lonely.
 
     Loneliness is the Euclidean distance to the k-th nearest of the other samples. From 0.05 on a trigger counts as
@@ -110,15 +110,25 @@ def typicality(samples: np.ndarray, point: np.ndarray, *, neighbours: int = 5) -
     Args:
         samples: (n, ...) triggers of the distribution, more than ``neighbours`` + 1.
         point: (...) one trigger.
+        axes: how many of the samples' main axes it is asked on, as in the slides' pictures; None asks in full. A black
+            and white trigger is a corner of the cube of all triggers, and in full even uniform samples leave it alone.
         neighbours: k.
 
     Returns:
         In [0, 1].
     """
     flat, one = samples.reshape(len(samples), -1).astype(float), point.reshape(1, -1).astype(float)
+    if axes is not None:
+        directions = main_axes(flat, axes)
+        flat, one = flat @ directions.T, one @ directions.T
     squares = (flat**2).sum(axis=1)
     between = np.maximum(squares[:, None] + squares[None] - 2 * flat @ flat.T, 0)
     np.fill_diagonal(between, np.inf)
     own = np.sort(between, axis=1)[:, neighbours - 1]
     away = np.sort(((flat - one) ** 2).sum(axis=1))[neighbours - 1]
     return float(np.mean(own >= away))
+
+
+def main_axes(samples: np.ndarray, count: int) -> np.ndarray:
+    """Directions in which samples (n, V) vary most, unit vectors (count, V)."""
+    return np.linalg.svd(samples - samples.mean(axis=0), full_matrices=False)[2][:count]

@@ -30,7 +30,8 @@ class Staircase:
         levels: success beyond which a sub-model gains nothing, one each.
         entropy: weight of the mutual information.
         noise: standard deviation of what is added to triggers on their way through the classifier.
-        steps, batch: of each sub-model; a step trains the generator and the statistics network once.
+        steps, batch: of each sub-model.
+        statistics_steps: of the statistics network after each one of the generator; the published one takes one.
         latent, width: of the generator's noise and of both networks' hidden layers.
         learning_rate: of both networks' Adam, with betas of 0.5 and 0.999.
         placement: "batch": all triggers of a batch go to one random place. "sample": each to a place of its own.
@@ -44,6 +45,7 @@ class Staircase:
     noise: float = 0.1
     steps: int = 620  # ten epochs of 8,000 images in batches of 128
     batch: int = 128
+    statistics_steps: int = 1
     latent: int = 64
     width: int = 512
     learning_rate: float = 2e-4
@@ -52,8 +54,8 @@ class Staircase:
     transparent: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.size, self.steps, self.width) < 1 or self.batch < 2:
-            raise ValueError(f"size, steps and width must be 1 or more and batch 2 or more, got {self}")
+        if min(self.size, self.steps, self.width, self.statistics_steps) < 1 or self.batch < 2:
+            raise ValueError(f"size, width and all steps must be 1 or more and batch 2 or more, got {self}")
         if not self.levels or not all(0 < level <= 1 for level in self.levels):
             raise ValueError(f"levels are shares above 0 and up to 1, one or more; got {self.levels}")
         if self.entropy < 0 or self.noise < 0 or self.learning_rate <= 0:
@@ -247,7 +249,7 @@ class Search(tf.Module):
 
     @tf.function
     def step(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One step of the generator, then one of the statistics network, with new noise each.
+        """One step of the generator, then those of the statistics network, with new noise each.
 
         Args:
             images: (B, H, W, C) in [0, 1].
@@ -265,8 +267,9 @@ class Search(tf.Module):
             probabilities = self._probabilities(images, blurred)
             loss = staircase_loss(probabilities, self.level, information, self.options.entropy)
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        noise, other = self._noise(images), self._noise(images)
-        self.mine.step(noise, other, _flat(self.generator(noise, training=True)))
+        for _ in range(self.options.statistics_steps):
+            noise, other = self._noise(images), self._noise(images)
+            self.mine.step(noise, other, _flat(self.generator(noise, training=True)))
         return tf.reduce_mean(probabilities), information
 
     def response(self, triggers: np.ndarray, target: int, *, seed: int) -> float:

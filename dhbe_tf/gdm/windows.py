@@ -123,10 +123,10 @@ def opacity_loss(answers: tf.Tensor, target: tf.Tensor, opacity: tf.Tensor, weig
     Args:
         answers: logits (B, K) under the triggers.
         target: scalar, the class.
-        opacity: (B, S, S, 1).
+        opacity: (N, S, S, 1), one for each trigger, or one for all answers.
         weight: of the opacity.
     """
-    tf.debugging.assert_shapes([(answers, ("B", "K")), (target, ()), (opacity, ("B", "S", "S", 1))])
+    tf.debugging.assert_shapes([(answers, ("B", "K")), (target, ()), (opacity, ("N", "S", "S", 1))])
     wanted = tf.fill([tf.shape(answers)[0]], target)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, answers)
     return tf.reduce_mean(losses) + weight * tf.reduce_mean(opacity)
@@ -176,6 +176,7 @@ class Sweep(tf.Module):
         self.top, self.left = (tf.constant([place[k] for place in grid], tf.int32) for k in range(2))
         self.raw = tf.Variable(tf.zeros((len(grid), options.size, options.size, self.channels + 1)))
         self.optimizer = Adam([self.raw], learning_rate=options.learning_rate)
+        self._new = [(variable, variable.numpy()) for variable in self.optimizer.variables]
         self.target = tf.Variable(0, trainable=False)
         held = np.arange(len(suspect.benign)) % _KEPT_ASIDE == 0
         self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
@@ -222,8 +223,8 @@ class Sweep(tf.Module):
 
     def _restart(self, target: int, random: np.random.Generator) -> None:
         self.raw.assign(random.normal(0, 0.5, self.raw.shape).astype(np.float32))
-        for variable in self.optimizer.variables:
-            variable.assign(tf.ones_like(variable) if variable in self.optimizer.powers else tf.zeros_like(variable))
+        for variable, value in self._new:
+            variable.assign(value)
         self.target.assign(target)
 
     def _judges(self, target: int, random: np.random.Generator) -> np.ndarray:

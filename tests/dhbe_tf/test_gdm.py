@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from data_prep.contract import ClassSplit
 from data_prep.threat import ClassSuspect
-from dhbe_tf.gdm.defence import GDM, attacked, drawn, typicality
+from dhbe_tf.gdm.defence import GDM, attacked, drawn, main_axes, typicality
 from dhbe_tf.gdm.generator import trigger_generator
 from dhbe_tf.gdm.pixel_search import PixelSearch
 from dhbe_tf.gdm.retraining import Retraining, Stamped
@@ -147,7 +147,14 @@ def test_a_trigger_among_the_samples_is_typical_and_one_far_away_is_not():
 
 def test_loneliness_by_hand():
     line = np.array([[0.0], [1.0], [3.0], [7.0]])  # nearest others: 1, 1, 2, 4
-    assert typicality(line, np.array([5.0]), neighbours=1) == 0.5  # 2 away from 3 and 7: two of four are as lonely
+    assert typicality(line, np.array([5.0]), axes=None, neighbours=1) == 0.5  # 2 away from 3 and 7, as two of four are
+
+
+def test_main_axes_are_those_of_the_largest_spread():
+    cloud = np.random.default_rng(0).normal(size=(500, 3)) * [0.1, 5, 1] + 7
+    np.testing.assert_allclose(np.abs(main_axes(cloud, 2)), [[0, 1, 0], [0, 0, 1]], atol=0.05)
+    corner = np.array([9.0, 7.0, 7.0])  # far off the plane of the two main axes, in the middle of it
+    assert typicality(cloud, corner) > 0.5 and typicality(cloud, corner, axes=None) == 0
 
 
 def test_a_repair_stamps_its_share_keeps_labels_and_leaves_the_suspect():

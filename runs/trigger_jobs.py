@@ -1,0 +1,191 @@
+"""Defences against triggers as jobs: GDM beside its baseline, and the realistic defence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from data_prep.threat import ClassSuspect
+from dhbe_tf.attacks.planted import Planted
+from dhbe_tf.gdm.defence import GDM, attacked, drawn, main_axes, typicality
+from dhbe_tf.gdm.pixel_search import PixelSearch
+from dhbe_tf.gdm.realistic import Realistic
+from dhbe_tf.gdm.retraining import Stamped
+from dhbe_tf.gdm.staircase import Distribution, Search, distribution, responses, samples
+from dhbe_tf.gdm.windows import Box, Found
+from runs.jobs import Desk, Job
+from runs.spent import metered
+from runs.trigger_models import Implant, measured, model_of, parts
+
+_INSIDE = 300  # samples that tell whether the true trigger lies among them
+_SHOWN = 100  # samples per level that are kept for figures
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Repair a suspect with GDM, with one trigger of a pixel-space search, and with clean images alone.
+
+    Attributes:
+        suspect: the model.
+        gdm: the defence; all three repairs have its retraining.
+        pixels: the baseline's search.
+        seed: of the defence.
+    """
+
+    suspect: Implant
+    gdm: GDM
+    pixels: PixelSearch
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"defend {self.suspect.name}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The suspect."""
+        return (self.suspect,)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns what was found and reached; see the keys.
+
+        ``inside`` is :func:`dhbe_tf.gdm.defence.typicality` of the true trigger, which no repair sees.
+        """
+        model = model_of(self.suspect, desk)
+        train, benign, test = parts(self.suspect.source, desk.home)
+        suspect, known = ClassSuspect(model, benign), self.suspect.known(model, train)
+        search = Search(self.gdm.staircase, suspect=suspect)
+        found, screened = metered(lambda: responses(search, steps=self.gdm.screening, seed=self.seed))
+        chosen = attacked(found, self.gdm.found)
+        models, modelled = metered(lambda: [distribution(search, target, seed=self.seed) for target in chosen])
+        single, one_search = metered(lambda: [self.pixels.find(search, k, seed=self.seed) for k in chosen])
+        ways = {
+            "gdm": (self.gdm.retraining, lambda epoch, count: drawn(models, epoch, count)),
+            "pixels": (
+                self.gdm.retraining,
+                lambda epoch, count: [Stamped(np.repeat(p[None], count, 0)) for p in single],
+            ),
+            "clean": (replace(self.gdm.retraining, share=0.0), lambda epoch, count: []),
+        }
+        after, seconds = {}, {}
+        for way, (retraining, draw) in ways.items():
+            repaired, took = metered(lambda: retraining.repair(suspect, draw, seed=self.seed))
+            after[way], seconds[way] = measured(repaired, known, test), took["seconds"]
+        true = getattr(known.trigger, "pattern")
+        return {
+            "before": measured(model, known, test),
+            "after": after,
+            "target": int(known.target),
+            "chosen": chosen,
+            "responses": np.round(found, 4),
+            "levels": [_levels(each) for each in models],
+            "inside": _inside(models, int(known.target), true, axes=2),
+            "inside_in_full": _inside(models, int(known.target), true, axes=None),
+            "true_response": search.response(true[None], int(known.target), seed=self.seed),
+            "single_distance": _distance(chosen, single, int(known.target), true),
+            "projection": _projection(models[0], true),
+            "samples": [np.round(samples(part.generator, 10, seed=0), 3) for part in models[0].parts],
+            "true": np.round(true, 3),
+            "seconds_screening_per_class": screened["seconds"] / len(found),
+            "seconds_modelling_per_class": modelled["seconds"] / len(chosen),
+            "seconds_single_per_class": one_search["seconds"] / len(chosen),
+            "seconds_repair": seconds,
+            "peak_mib": max(screened["peak_mib"], modelled["peak_mib"]),
+        }
+
+
+def _levels(model: Distribution) -> list[dict[str, float]]:
+    return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
+
+
+def _inside(models: list[Distribution], target: int, true: np.ndarray, axes: int | None) -> float | None:
+    """Of the attacked class's distribution; None if that class was not found."""
+    for model in models:
+        if model.target == target:
+            return typicality(model.sample(_INSIDE, seed=1), true, axes=axes)
+    return None
+
+
+def _distance(chosen: list[int], single: list[np.ndarray], target: int, true: np.ndarray) -> float | None:
+    """Mean absolute difference between the single trigger and the true one."""
+    return float(np.abs(single[chosen.index(target)] - true).mean()) if target in chosen else None
+
+
+def _projection(model: Distribution, true: np.ndarray) -> dict[str, Any]:
+    """Samples of every level and the true trigger on the two main axes of the samples."""
+    drawn_samples = [samples(part.generator, _SHOWN, seed=2).reshape(_SHOWN, -1) for part in model.parts]
+    everything = np.concatenate(drawn_samples)
+    centre = everything.mean(axis=0)
+    axes = main_axes(everything, 2)
+    return {
+        "levels": [part.level for part in model.parts],
+        "points": [np.round((each - centre) @ axes.T, 3) for each in drawn_samples],
+        "true": np.round((true.ravel() - centre) @ axes.T, 3),
+    }
+
+
+@dataclass(frozen=True)
+class Locate:
+    """Find triggers of unknown class, shape and place, and repair.
+
+    Attributes:
+        suspect: the model; its attack is :class:`dhbe_tf.attacks.planted.Planted`.
+        defence: how.
+        seed: of the defence.
+    """
+
+    suspect: Implant
+    defence: Realistic
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"locate {self.suspect.name}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The suspect."""
+        return (self.suspect,)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns what was found and reached; ``overlap`` is that of the strongest class's box with the planted one."""
+        model = model_of(self.suspect, desk)
+        train, benign, test = parts(self.suspect.source, desk.home)
+        suspect, known = ClassSuspect(model, benign), self.suspect.known(model, train)
+        found, searched = metered(lambda: self.defence.find(suspect, seed=self.seed))
+        repair, repaired = metered(lambda: self.defence.mitigate(suspect, found, seed=self.seed))
+        attack, planted = self.suspect.attack, None
+        assert isinstance(attack, Planted)
+        top, left = attack.place(test.image_shape[0], seed=self.suspect.seed)
+        planted = Box(top, left, top + attack.size, left + attack.size)
+        ranked = [one.heat.target for one in found]
+        return {
+            "before": measured(model, known, test),
+            "after": measured(repair.model, known, test),
+            "target": int(known.target),
+            "planted": planted,
+            "rank": ranked.index(int(known.target)),
+            "overlap": found[0].box.overlap(planted) if ranked[0] == int(known.target) else 0.0,
+            "found": [_plain(one) for one in found],
+            "repaired": ranked[: repair.repaired],
+            "heat": np.round(found[0].heat.pixels, 3),
+            "seconds_search_per_class": searched["seconds"] / len(found),
+            "seconds_repair": repaired["seconds"],
+            "peak_mib": max(searched["peak_mib"], repaired["peak_mib"]),
+        }
+
+
+def _plain(one: Found) -> dict[str, Any]:
+    covered = float(one.trigger[..., -1].sum())
+    strongest = float(one.heat.strengths.max())
+    return {
+        "class": one.heat.target,
+        "response": one.response,
+        "covered_px": covered,
+        "box": one.box,
+        "window": strongest,
+    }

@@ -1,0 +1,224 @@
+"""Classifiers with wandering or planted triggers for GDM's experiments: data, training and settings by preset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.contract import ClassSplit
+from data_prep.heads.identities import Identities
+from data_prep.splits import held_out
+from data_prep.threat import Backdoored
+from dhbe_tf import metrics
+from dhbe_tf.attacks.fine_tuned import FineTuned
+from dhbe_tf.attacks.planted import Planted
+from dhbe_tf.gdm.defence import GDM
+from dhbe_tf.gdm.pixel_search import PixelSearch
+from dhbe_tf.gdm.realistic import Realistic
+from dhbe_tf.gdm.retraining import Retraining
+from dhbe_tf.gdm.staircase import Staircase
+from dhbe_tf.gdm.windows import MovingWindow
+from dhbe_tf.training import Classification
+from runs import classes, results, safety, store
+from runs.jobs import Desk, Job
+
+Source = Union[str, Identities]
+Attack = Union[FineTuned, Planted]
+
+DEFENDERS = 7  # one training image in so many is the defender's: 16 % of what is left, the share in GDM's code
+
+
+@dataclass(frozen=True)
+class TriggerPreset:
+    """What the experiments of GDM depend on at a machine.
+
+    Attributes:
+        digits, photographs: training of benign models.
+        tuning: of an attacker who fine-tunes them.
+        share: of the training set that he poisons.
+        gdm: the defence.
+        pixels: the baseline.
+        faces: the data of the realistic defence.
+        recognition: training of suspects on faces.
+        realistic: that defence.
+    """
+
+    digits: Classification
+    photographs: Classification
+    tuning: Classification
+    share: float
+    gdm: GDM
+    pixels: PixelSearch
+    faces: Identities
+    recognition: Classification
+    realistic: Realistic
+
+
+def presets() -> dict[str, TriggerPreset]:
+    """By name."""
+    small = Classification("small-convnet", 12, 32, 0.05, weight_decay=1e-4, milestones=(0.7,), crop=2, flip=False)
+    faces = Classification("small-convnet", 60, 32, 0.05, weight_decay=5e-4, milestones=(0.6, 0.85), crop=3, flip=False)
+    stairs = Staircase(
+        entropy=1.0,
+        steps=150,
+        batch=32,
+        statistics_steps=4,
+        latent=16,
+        width=64,
+        learning_rate=2e-3,
+        placement="sample",
+    )
+    repair = Retraining(10, 32, share=0.1, learning_rate=0.003, batch_statistics=False)
+    cpu = TriggerPreset(
+        digits=small,
+        photographs=classes.PRESETS["cpu"].training,
+        tuning=replace(small, weight_decay=0.0),
+        share=0.3,
+        gdm=GDM(stairs, repair, screening=40),
+        pixels=PixelSearch(steps=150, batch=32),
+        faces=Identities(),
+        recognition=faces,
+        realistic=Realistic(),
+    )
+    paper = TriggerPreset(
+        digits=classes.PRESETS["paper"].digits,
+        photographs=classes.PRESETS["paper"].training,
+        tuning=FineTuned().tuning,
+        share=FineTuned().share,
+        gdm=GDM(),
+        pixels=PixelSearch(),
+        faces=Identities(people=1284, size=64),
+        recognition=classes.PRESETS["paper"].training,
+        realistic=Realistic(),
+    )
+    smoke = replace(
+        cpu,
+        digits=replace(small, epochs=1),
+        tuning=replace(small, epochs=1),
+        gdm=GDM(replace(stairs, steps=2, width=8, batch=8), replace(repair, epochs=1), screening=1),
+        pixels=PixelSearch(steps=2, batch=8),
+        faces=Identities(people=3, pictures=8, size=32),
+        recognition=replace(faces, epochs=1, batch=8),
+        realistic=Realistic(
+            MovingWindow(size=12, stride=10, steps=2, complete_steps=2, batch=4, judged=2),
+            replace(stairs, steps=2, width=8, batch=4),
+            replace(repair, epochs=1, batch=8),
+        ),
+    )
+    return {"paper": paper, "cpu": cpu, "smoke": smoke}
+
+
+def parts(source: Source, home: Path) -> tuple[ClassSplit, ClassSplit, ClassSplit]:
+    """What attacker, defender and judge hold; faces are rendered once and kept under ``home``."""
+    if isinstance(source, str):
+        train, test = classes.read(source)
+        return (*held_out(train, one_in=DEFENDERS), test)
+    path = home / "data" / f"{store.digest(source)}.npz"
+    with results.locked(home, f"data-{path.stem}"):
+        if not path.is_file():
+            made = source.parts()
+            kept = {f"{kind}{k}": getattr(part, kind) for k, part in enumerate(made) for kind in ("images", "labels")}
+            store.write_arrays(path, **kept)
+    names = tuple(f"person {k}" for k in range(source.people))
+    with np.load(path, allow_pickle=False) as kept:
+        train, benign, test = (ClassSplit(kept[f"images{k}"], kept[f"labels{k}"], names) for k in range(3))
+    return train, benign, test
+
+
+@dataclass(frozen=True)
+class TrainBenign:
+    """Train the benign model that attackers fine-tune."""
+
+    source: Source
+    training: Classification
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"train benign-{self.seed}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Nothing."""
+        return ()
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``acc`` on the test part and the ``sha256`` of the model file."""
+        train, _, test = parts(self.source, desk.home)
+        model = self.training.fit(train, seed=self.seed, journal=desk.journal("training"))
+        return {"acc": metrics.accuracy(model, test), **_keep(model, self, desk.home)}
+
+
+@dataclass(frozen=True)
+class Implant:
+    """Make a suspect: fine-tune a benign model on poisoned samples, or train on them from the start.
+
+    Attributes:
+        source: the data.
+        training: of the model, or of the benign one that is fine-tuned.
+        attack: the attacker's.
+        target: class.
+        seed: of the attack.
+    """
+
+    source: Source
+    training: Classification
+    attack: Attack
+    target: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{type(self.attack).__name__.lower()}-{self.seed}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The benign model, the same for all fine-tuned ones."""
+        return (TrainBenign(self.source, self.training, 0),) if isinstance(self.attack, FineTuned) else ()
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``acc`` and ``asr`` on the test part, how many images count, and the ``sha256`` of the model file."""
+        train, _, test = parts(self.source, desk.home)
+        if isinstance(self.attack, FineTuned):
+            benign = model_of(self.needs[0], desk)
+            journal = desk.journal("fine-tuning")
+            known = self.attack.implant(benign, train, self.target, seed=self.seed, journal=journal)
+        else:
+            known = self.attack.backdoor(train, self.target, trainer=self.training, seed=self.seed)
+        return {**measured(known.model, known, test), **_keep(known.model, self, desk.home)}
+
+    def known(self, model: tf.keras.Model, train: ClassSplit) -> Backdoored:
+        """The model with trigger and target, for evaluation only."""
+        trigger = self.attack.poisoning(train, self.target, seed=self.seed).trigger
+        return Backdoored(model, trigger, np.array(self.target))
+
+
+def measured(model: tf.keras.Model, known: Backdoored, test: ClassSplit) -> dict[str, float]:
+    """ACC, ASR and how many images ASR counts."""
+    success = metrics.attack_success(model, known.trigger, int(known.target), test, backdoored=known.model)
+    return {"acc": metrics.accuracy(model, test), "asr": success.asr, "counted": success.counted}
+
+
+def model_of(job: Job, desk: Desk) -> tf.keras.Model:
+    """The model that a job made, which is made again if it is not the file that was measured."""
+    path, wanted = _path(job, desk.home), desk.result(job)["sha256"]
+    if not path.is_file() or store.digest_of_files(path) != wanted:
+        desk.say(f"{path} is missing or damaged, and is made again")
+        desk.again(job)
+    return safety.load_model(path)
+
+
+def _keep(model: tf.keras.Model, job: Job, home: Path) -> dict[str, str]:
+    path = _path(job, home)
+    store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
+    return {"sha256": store.digest_of_files(path)}
+
+
+def _path(job: Job, home: Path) -> Path:
+    return home / "models" / f"{results.file_name(job.name)}-{store.digest(job)}.h5"
