@@ -11,7 +11,7 @@ from runs import quiet
 
 quiet.silence()
 
-from runs.cli import bench, data, erase, guard, reproduce  # noqa: E402  # after the silence
+from runs.cli import bench, data, erase, guard, reproduce, triggers  # noqa: E402  # after the silence
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -33,6 +33,7 @@ for command in (
     guard.mitigate,
     guard.export,
     erase.erase,
+    triggers.find_triggers,
     guard.export_triggered,
 ):
     main.add_command(command)

@@ -31,6 +31,8 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 )
 @click.option("--mean", callback=_numbers, help="Of the training images, in [0, 1], e.g. 0.49,0.48,0.45. With --std.")
 @click.option("--std", callback=_numbers, help="Their standard deviation. Both by default: what the model itself says.")
+@click.option("--method", default="dhbe", show_default=True, type=click.Choice(["dhbe", "gdm"]))
+@click.option("--benign", help="For gdm: a table of classes with benign images of your own, or 'digits'.")
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
 @click.option("--iterations", type=click.IntRange(min=1), help="In all. Default: preset's.")
@@ -46,6 +48,8 @@ def erase(
     input_range: Optional[str],
     mean: Optional[tuple[float, ...]],
     std: Optional[tuple[float, ...]],
+    method: str,
+    benign: Optional[str],
     weight: Optional[float],
     trigger_size: Optional[int],
     iterations: Optional[int],
@@ -60,10 +64,17 @@ def erase(
 
     \b
     Example:  drmguard erase suspect.h5 --out clean
+              drmguard erase suspect.h5 --method gdm --benign faces/ --out clean     with benign images (GDM)
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
     Not ready: the presets cpu and smoke do not erase yet, and paper has not been run. Measure the result (--test).
     """
+    if method == "gdm" or benign is not None:
+        from runs.cli.triggers import erase_gdm
+
+        unused = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
+        unused.update({"--iterations": iterations, "--tensorboard": tensorboard, "--method dhbe": method == "dhbe"})
+        return erase_gdm(model, benign, trigger_size, test, attack, preset, seed, out, unused)
     from runs import classes, erasing
 
     given: dict[str, Any] = {"weight": weight, "trigger_size": trigger_size}

@@ -72,6 +72,11 @@ def residual(images: np.ndarray, changed: np.ndarray) -> Residual:
     return Residual(strip(_MAP(change / largest, bytes=True)[..., :3]), largest)
 
 
+def mapped(shares: np.ndarray) -> np.ndarray:
+    """Shares in [0, 1] (H, W) in the colours of :func:`scale`, uint8 (H, W, 3)."""
+    return np.array(_MAP(shares, bytes=True)[..., :3])
+
+
 def scale() -> Strip:
     """The colours of :func:`residual`, from no change to the largest."""
     return strip(_MAP(np.linspace(0, 1, 128)[None, None], bytes=True)[..., :3])

@@ -1,0 +1,268 @@
+"""Finding and removing a classifier's triggers with benign images: ``erase --method gdm`` and ``find-triggers``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep import class_table
+from data_prep.contract import ClassSplit
+from data_prep.threat import Backdoored, ClassSuspect
+from dhbe_tf import logits
+from dhbe_tf.gdm.defence import GDM, attacked, drawn
+from dhbe_tf.gdm.realistic import Realistic
+from dhbe_tf.gdm.staircase import Distribution, Search, check_target, distribution, responses, samples
+from dhbe_tf.gdm.windows import Found, Sweep
+from runs import classes
+from runs import export as exports
+from runs import safety, store, trigger_models
+from runs.report.triggers import Heat, Level, TriggersPage, render
+from runs.spent import metered
+
+Say = Callable[[str], None]
+
+_SHOWN = 10  # sampled triggers of a level in the report
+
+
+@dataclass(frozen=True)
+class TriggerOptions:
+    """What both commands are told.
+
+    Attributes:
+        model: the file; it takes images in [0, 1].
+        benign: table of classes with the defender's images, or "digits" for the defender's part of those.
+        target: the only class to look at; None takes all.
+        test, attack: data to measure on and the train.json of a known attack, for experiments; the defence itself
+            looks at neither.
+        seed: of everything random.
+    """
+
+    model: Path
+    benign: str
+    target: Optional[int]
+    test: Optional[str]
+    attack: Optional[Path]
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a command works on, all of it checked."""
+
+    suspect: ClassSuspect
+    test: Optional[ClassSplit]
+    known: Optional[Backdoored]
+
+
+def _case(options: TriggerOptions) -> _Case:
+    from runs.erasing import EraseOptions, known_attack
+
+    model = safety.load_model(options.model)
+    logits.check(model)
+    benign = _benign(options.benign)
+    suspect = ClassSuspect(model, benign)
+    if options.target is not None:
+        check_target(suspect, options.target)
+    test = None if options.test is None else classes.read_test(options.test)
+    question = EraseOptions(
+        options.model, None, None, None, options.test, options.attack, classes.DEMO.erasing, options.seed
+    )
+    return _Case(suspect, test, known_attack(question, model, test))
+
+
+def _benign(name: str) -> ClassSplit:
+    """The defender's images.
+
+    Raises:
+        FileNotFoundError, ValueError: if there is no readable table.
+    """
+    if name == "digits":
+        return trigger_models.parts("digits", Path())[1]
+    return class_table.read(Path(name))
+
+
+def erase(options: TriggerOptions, defence: GDM, out: Path, *, say: Say) -> dict[str, Any]:
+    """GDM on a model file; ``out`` gets the repaired model, its export with a card, ``erase.json`` and ``report.html``.
+
+    Raises:
+        UnsafeModel, UnreadableModel, ValueError, FileNotFoundError: before any work, if something does not fit.
+    """
+    case, started = _case(options), time.perf_counter()
+    search = Search(defence.staircase, suspect=case.suspect)
+    found, spent = np.full(len(case.suspect.benign.classes), np.nan), {}
+    chosen = [options.target] if options.target is not None else []
+    if not chosen:
+        found, spent = metered(lambda: responses(search, steps=defence.screening, seed=options.seed))
+        chosen = attacked(found, defence.found)
+        say(f"searched {len(found)} classes, {spent['seconds'] / len(found):.1f} s each; modelling {chosen}")
+    models, modelled = metered(lambda: [distribution(search, target, seed=options.seed) for target in chosen])
+    say(f"modelled the triggers of {len(models)} classes, {modelled['seconds'] / len(models):.1f} s each")
+    cleaned = defence.retraining.repair(
+        case.suspect, lambda epoch, count: drawn(models, epoch, count), seed=options.seed
+    )
+    peak = max(spent.get("peak_mib", 0.0), modelled["peak_mib"])
+    say(f"peak memory {peak:.0f} MiB")
+    record: dict[str, Any] = {
+        "method": "gdm",
+        **_facts(options, case, cleaned),
+        "defence": asdict(defence),
+        "responses": {str(k): float(value) for k, value in enumerate(found) if np.isfinite(value)},
+        "classes": {str(model.target): _levels(model) for model in models},
+        "seconds_per_class": {
+            "search": spent.get("seconds", 0) / len(found),
+            "model": modelled["seconds"] / len(models),
+        },
+        "peak_mib": peak,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    levels = [
+        Level(f"class {model.target}, level {part.level:g}", _bytes(samples(part.generator, _SHOWN, seed=options.seed)))
+        for model in models
+        for part in model.parts
+    ]
+    _write(out, "erase.json", cleaned, record, TriggersPage(record["title"], levels, [], record))
+    return record
+
+
+def find(options: TriggerOptions, defence: Realistic, out: Path, *, repair: bool, say: Say) -> dict[str, Any]:
+    """The realistic defence; ``out`` gets ``find.json`` and ``report.html``, after a repair also model and export.
+
+    Raises:
+        UnsafeModel, UnreadableModel, ValueError, FileNotFoundError: before any work, if something does not fit.
+    """
+    case, started = _case(options), time.perf_counter()
+    Sweep(defence.window, suspect=case.suspect)  # refuses what does not fit
+    targets = None if options.target is None else [options.target]
+    found, spent = metered(lambda: defence.find(case.suspect, seed=options.seed, targets=targets))
+    say(f"searched {len(found)} classes, {spent['seconds'] / len(found):.1f} s each, peak {spent['peak_mib']:.0f} MiB")
+    cleaned, repaired = None, 0
+    if repair:
+        done = defence.mitigate(case.suspect, found, seed=options.seed, progress=say)
+        cleaned, repaired = done.model, done.repaired
+    record: dict[str, Any] = {
+        "method": "find-triggers",
+        **_facts(options, case, cleaned),
+        "defence": asdict(defence),
+        "found": [_plain(one) for one in found],
+        "repaired": [one.heat.target for one in found[:repaired]],
+        "seconds_per_class": {"search": spent["seconds"] / len(found)},
+        "peak_mib": spent["peak_mib"],
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    heats = [
+        Heat(f"class {one.heat.target}", one.heat.pixels, tuple(one.box), _bytes(one.trigger[None, ..., :-1]), line)
+        for one, line in zip(found, (describe_found(one) for one in record["found"]))
+    ]
+    _write(out, "find.json", cleaned, record, TriggersPage(record["title"], [], heats, record))
+    return record
+
+
+def describe(record: dict[str, Any]) -> str:
+    """A record in words."""
+    lines = [f"class {name}: {'; '.join(map(_level, levels))}" for name, levels in record.get("classes", {}).items()]
+    lines += [describe_found(one) for one in record.get("found", [])[:5]]
+    if record["metrics"] is None:
+        lines.append("not measured: give --test to see the accuracy, and --attack to see the attack's success")
+    else:
+        for name, before in record["metrics"]["before"].items():
+            after = record["metrics"]["after"]
+            if name in ("acc", "asr"):
+                lines.append(f"{name.upper()}: {100 * before:.1f} % -> {100 * after[name]:.1f} %" if after else "")
+    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in record["seconds_per_class"].items())
+    return "\n".join([*lines, f"per class: {seconds}; peak memory {record['peak_mib']:.0f} MiB"])
+
+
+def describe_found(one: dict[str, Any]) -> str:
+    """A found trigger in words."""
+    top, left, bottom, right = one["box"]
+    return (
+        f"class {one['class']}: answered in {100 * one['response']:.0f} % of the benign images; rows {top} to "
+        f"{bottom - 1}, columns {left} to {right - 1}, {one['covered_px']:.0f} opaque pixels"
+    )
+
+
+def _facts(options: TriggerOptions, case: _Case, cleaned: tf.keras.Model | None) -> dict[str, Any]:
+    return {
+        "title": f"Triggers of {options.model.name}",
+        "model": str(options.model),
+        "source_sha256": store.digest_of_files(options.model),
+        "benign": {"from": options.benign, "images": len(case.suspect.benign)},
+        "seed": options.seed,
+        "metrics": _metrics(case, cleaned),
+        "versions": exports.versions(),
+    }
+
+
+def _metrics(case: _Case, cleaned: tf.keras.Model | None) -> dict[str, Any] | None:
+    if case.test is None:
+        return None
+    after = None if cleaned is None else classes.measure(cleaned, case.test, case.known)
+    return {"before": classes.measure(case.suspect.model, case.test, case.known), "after": after}
+
+
+def _levels(model: Distribution) -> list[dict[str, float]]:
+    return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
+
+
+def _level(level: dict[str, float]) -> str:
+    return f"level {level['level']:g} answered with {level['response']:.2f}, {level['information']:.1f} nats"
+
+
+def _plain(one: Found) -> dict[str, Any]:
+    return {
+        "class": one.heat.target,
+        "response": one.response,
+        "box": list(one.box),
+        "covered_px": float(one.trigger[..., -1].sum()),
+        "strongest_window": float(one.heat.strengths.max()),
+    }
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    return (np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _write(out: Path, name: str, cleaned: tf.keras.Model | None, record: dict[str, Any], page: TriggersPage) -> None:
+    """The whole result folder."""
+
+    def card(result: dict[str, Any]) -> dict[str, Any]:
+        height, width, channels = cleaned.input_shape[1:]
+        return {
+            "task": "classification",
+            "input": f"uint8 (B, {height}, {width}, {channels}) as 'images'; the Keras model: float32, 0 to 1",
+            "output": f"(B, {cleaned.output_shape[-1]})",
+            "saved_model_sha256": result["sha256"],
+            "max_abs_difference": result["max_abs_difference"],
+            "limits": "Repaired against triggers of the searched size and kind only.",
+            **{key: value for key, value in record.items() if key not in ("model", "export")},
+        }
+
+    def fill(folder: Path) -> None:
+        if cleaned is not None:
+            cleaned.save(folder / "model.h5", save_format="h5", include_optimizer=False)
+            shape = cleaned.input_shape[1:]
+            probe = np.random.default_rng(record["seed"]).integers(0, 256, (8, *shape), dtype=np.uint8)
+            shipped = exports.ship(cleaned, folder / "export", probe, output="answers", card=card)
+            record["export"] = {**shipped, "path": "export/saved_model"}
+        store.write_json(folder / name, record)
+        store.write_text(folder / "report.html", render(page))
+
+    store.write_directory(out, fill)
+
+
+def gdm_of(preset: str, size: int | None) -> GDM:
+    """A preset's defence, with another side of the triggers."""
+    chosen = trigger_models.presets()[preset].gdm
+    return chosen if size is None else replace(chosen, staircase=replace(chosen.staircase, size=size))
+
+
+def realistic_of(preset: str, window: int | None) -> Realistic:
+    """A preset's realistic defence, with another side of the windows."""
+    chosen = trigger_models.presets()[preset].realistic
+    return chosen if window is None else replace(chosen, window=replace(chosen.window, size=window))
