@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
@@ -16,8 +17,9 @@ from data_prep.contract import TASKS, Split, Task
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.attacks import attack_class
-from drmguard_tf.calibrate import Calibration
+from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.convergence import EarlyStop
+from drmguard_tf.unlearning import Unlearning
 from runs import cases
 from runs import export as exports
 from runs import inspection, judging, parallel, safety, store, triggers, views
@@ -188,6 +190,7 @@ class ScanOptions:
     preset: str
     seed: int
     workers: Optional[int]
+    method: str = "drmguard"
 
 
 def scan_of(options: ScanOptions, task: Task) -> Scan:
@@ -197,6 +200,8 @@ def scan_of(options: ScanOptions, task: Task) -> Scan:
         ValueError: if search and threshold do not fit each other.
     """
     preset = PRESETS[options.preset]
+    if options.method != "drmguard" and options.search != "steered":
+        raise ValueError(f"--search belongs to --method drmguard; {options.method} has one search of its own")
     threshold = options.threshold or ("calibrated" if options.search == "steered" else "paper")
     if (options.search, threshold) == ("paper", "calibrated"):
         raise ValueError("--search paper is judged by the paper's constant; calibration belongs to --search steered")
@@ -204,11 +209,15 @@ def scan_of(options: ScanOptions, task: Task) -> Scan:
         raise ValueError(
             "--controls and --controls-dir belong to --threshold calibrated; the constant needs no controls"
         )
-    search: Any = preset.paper_search(task) if options.search == "paper" else preset.search
+    search: Any = preset.paper_search(task) if options.search == "paper" else preset.searches[options.method]
     controls = None
     if threshold == "calibrated":
         controls = replace(preset.controls, count=options.controls or preset.controls.count)
-    elif options.search == "steered":  # the constant is a share of the largest norm, which is no price of a warp
+    elif options.method == "neural-cleanse":
+        PaperThreshold().of("neural_cleanse")  # says why there is none
+    elif (
+        options.method == "drmguard" and options.search == "steered"
+    ):  # the constant is a share of the largest norm, which is no price of a warp
         search = replace(search, families=tuple(name for name in search.families if name != "warp"))
     return Scan(options.model, options.benign, search, controls, options.seed, options.controls_dir)
 
@@ -272,17 +281,28 @@ def write_scan(scanned: Scanned, record: dict[str, Any], out: Path) -> None:
     store.write_text(out / "report.html", page)
 
 
-def mitigate(options: ScanOptions, out: Path, *, test: Path | None, attack: Path | None, bar: Bar) -> dict[str, Any]:
-    """Scan, unlearn, measure; ``out`` gets the cleaned model, its record and the report."""
+def mitigate(
+    options: ScanOptions, out: Path, *, test: Path | None, attack: Path | None, bar: Bar, method: str = "drmguard"
+) -> dict[str, Any]:
+    """Scan, clean by a method, measure; ``out`` gets the cleaned model, its record and the report."""
     if attack is not None and test is None:
         raise ValueError("--attack is used for metrics only and needs --test, the image table to measure on")
     known = image_table.read(test)[1] if test is not None else None
     scanned = scan(options, bar=bar)
-    unlearning = PRESETS[options.preset].unlearning
-    with bar("unlearning", unlearning.steps) as progress:
-        cleaned = inspection.clean(scanned, unlearning, progress)
-    judged = compare(scanned, cleaned, inspection.fine_tune(scanned, unlearning), known, attack)
-    record = {**scan_record(scanned), "unlearning": asdict(unlearning), "mitigation": judged}
+    preset = PRESETS[options.preset]
+    cleaning = preset.unlearning if method == "drmguard" else preset.mitigations[method]
+    started = time.perf_counter()
+    if isinstance(cleaning, Unlearning):
+        with bar("unlearning", cleaning.steps) as progress:
+            cleaned = inspection.clean(scanned, cleaning, progress)
+    else:
+        with bar(method, cleaning.total_steps) as progress:
+            cleaned = inspection.clean_by(scanned, cleaning, progress)
+    seconds = time.perf_counter() - started
+    judged = compare(scanned, cleaned, inspection.fine_tune(scanned, preset.unlearning), known, attack)
+    judged |= {"method": method, "seconds": round(seconds, 1)}
+    settings = {"unlearning" if method == "drmguard" else "cleaning": asdict(cleaning)}  # type: ignore[call-overload]
+    record = {**scan_record(scanned), **settings, "mitigation": judged}
     page = views.report(scanned, record, mitigation=judged)
 
     def fill(folder: Path) -> None:
@@ -315,7 +335,8 @@ def describe_mitigation(record: dict[str, Any]) -> str:
     """Before and after in words."""
     judged = record["mitigation"]
     names = {"re": "clean error RE", "ae": "attack error AE", "dae": "DAE"}
-    lines = [f"{record['verdict']}, margin {record['margin']:.2f}; measured on the {judged['measured_on']}"]
+    place = f"cleaned by {judged['method']}, measured on the {judged['measured_on']}"
+    lines = [f"{record['verdict']}, margin {record['margin']:.2f}; {place}"]
     for key, name in names.items():
         if key in judged:
             plain = judged["fine_tuning"][f"{key}_deg"]

@@ -16,7 +16,7 @@ from data_prep.mirroring import with_mirror_images
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, cheapest_runs
 from drmguard_tf.reference import examine
-from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.reversal import Search
 from drmguard_tf.training import Training
 from runs import parallel, safety, store
 
@@ -48,14 +48,14 @@ class Job:
     folder: Path
     controls: Controls
     index: int
-    search: SteeredSearch
+    search: Search
 
 
 def calibrate(
     suspect: Path,
     benign: Path,
     controls: Controls,
-    search: SteeredSearch,
+    search: Search,
     *,
     workers: int,
     home: Path | None = None,
@@ -80,9 +80,7 @@ def calibrate(
     return Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in search.families))
 
 
-def job(
-    suspect: Path, benign: Path, controls: Controls, search: SteeredSearch, index: int, home: Path | None = None
-) -> Job:
+def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: int, home: Path | None = None) -> Job:
     """One control of :func:`calibrate`, for :func:`cost_of_control`."""
     data = image_table.read(benign)[1]
     made_by = (_architecture(safety.load_model(suspect)), controls.training, controls.mirror)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
@@ -16,11 +16,14 @@ from data_prep import image_table
 from data_prep.contract import DatasetSpec, pixels
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
+from drmguard_tf import losses
+from drmguard_tf.baselines.mitigation import Mitigation
 from drmguard_tf.calibrate import Calibration, PaperThreshold
+from drmguard_tf.detection import Detection
 from drmguard_tf.drmguard import DRMGuard
 from drmguard_tf.paper import PaperSearch
-from drmguard_tf.reference import check_fit
-from drmguard_tf.steered import SteeredSearch
+from drmguard_tf.reference import attention_map, check_fit
+from drmguard_tf.reversal import Search
 from drmguard_tf.submodels import split
 from drmguard_tf.unlearning import Unlearning
 from drmguard_tf.verdict import Verdict
@@ -41,7 +44,7 @@ class Scan:
     Attributes:
         model: the file under examination.
         benign: image table of the benign set.
-        search: the printed search or the steered one.
+        search: DRMGuard's printed search or the steered one, or that of a rival.
         controls: how to calibrate; None judges by the paper's constant.
         seed: of the search.
         home: where controls are kept, by default inside the benign set's folder.
@@ -49,7 +52,7 @@ class Scan:
 
     model: Path
     benign: Path
-    search: Union[PaperSearch, SteeredSearch]
+    search: Search
     controls: Optional[controls.Controls]
     seed: int = 0
     home: Optional[Path] = None
@@ -73,7 +76,7 @@ class Scanned:
 
     scan: Scan
     verdict: Verdict
-    guard: DRMGuard
+    guard: Detection
     seconds: float
 
 
@@ -81,7 +84,7 @@ def load_suspect(model: Path, benign: Path) -> tuple[DatasetSpec, Suspect]:
     """Model and benign set, refused before any work starts if they are bad or do not belong together.
 
     Raises:
-        ValueError: if the model file is unsafe, unreadable or no regression model with a linear head, or if the
+        ValueError: if the model file is unsafe, unreadable or no regression model that ends in a Dense layer, or if the
             benign set is malformed or does not fit the model.
         FileNotFoundError: if either is missing.
     """
@@ -118,8 +121,8 @@ def threshold(scan: Scan, *, workers: int, progress: Progress = _silent) -> Unio
     """The line that a scan is judged by; trains and searches the controls where they do not exist yet."""
     if scan.controls is None:
         return PaperThreshold()
-    if not isinstance(scan.search, SteeredSearch):
-        raise ValueError("the printed search is judged by the paper's constant; controls belong to the steered search")
+    if isinstance(scan.search, PaperSearch):
+        raise ValueError("the printed search is judged by the paper's constant; controls belong to the others")
     return controls.calibrate(
         scan.model, scan.benign, scan.controls, scan.search, workers=workers, home=scan.home, progress=progress
     )
@@ -139,10 +142,10 @@ def scan_model(
         progress: called with the number of search steps done.
         journals: gives each search run, by its name, the journal where it goes on after an interruption.
     """
-    guard = DRMGuard(scan.search, line)
-    generator = _pretrained(scan) if isinstance(scan.search, PaperSearch) else None
+    guard = Detection(scan.search, line)
+    extra = {"generator": _pretrained(scan)} if isinstance(scan.search, PaperSearch) else {}
     started = time.perf_counter()
-    verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, generator=generator, journals=journals)
+    verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, journals=journals, **extra)
     return Scanned(scan, verdict, guard, time.perf_counter() - started)
 
 
@@ -159,10 +162,38 @@ def _pretrained(scan: Scan) -> tf.keras.Model:
     return generator
 
 
+def changed(scanned: Scanned, images: tf.Tensor) -> tf.Tensor:
+    """Images with the trigger that decided the scan.
+
+    Args:
+        scanned: the scan.
+        images: float32 (N, H, W, C) in [0, 1].
+    """
+    verdict = scanned.verdict
+    decider = next(run for run in verdict.runs if run.family == verdict.family and run.cost == verdict.score)
+    return decider.trigger(images, attention_map(split(scanned.scan.suspect.model), images)).images
+
+
+def distance(scanned: Scanned) -> float:
+    """How much the deciding trigger changes benign images: mean L1 change over the largest benign norm.
+
+    This is what the paper compares all methods by (Sec. 4.1), whatever price a search has of its own.
+    """
+    images = pixels(scanned.scan.suspect.benign.images)
+    parts = [tf.constant(images[at : at + _SAMPLE]) for at in range(0, len(images), _SAMPLE)]
+    change = [float(losses.input_distance(part, changed(scanned, part))) * len(part) for part in parts]
+    return sum(change) / len(images) / float(images.sum(axis=(1, 2, 3)).max())
+
+
 def clean(scanned: Scanned, options: Unlearning, progress: Progress = _silent) -> tf.keras.Model:
     """Unlearn what a scan found."""
-    guard = replace(scanned.guard, unlearning=options)
+    guard = DRMGuard(scanned.guard.search, scanned.guard.threshold, options)
     return guard.mitigate(scanned.scan.suspect, scanned.verdict, seed=scanned.scan.seed, progress=progress)
+
+
+def clean_by(scanned: Scanned, method: Mitigation, progress: Progress = _silent) -> tf.keras.Model:
+    """Clean a scanned model by a method that does not ask what was found."""
+    return method.mitigate(scanned.scan.suspect, seed=scanned.scan.seed, progress=progress)
 
 
 def fine_tune(scanned: Scanned, options: Unlearning) -> tf.keras.Model:

@@ -9,7 +9,14 @@ from data_prep.attack import Attack
 from data_prep.contract import Task
 from data_prep.heads.builder import Heads
 from drmguard_tf.attacks import attack_class
+from drmguard_tf.baselines.anp import ANP
+from drmguard_tf.baselines.feature_re import FeatureRE
+from drmguard_tf.baselines.fine_pruning import FinePruning
+from drmguard_tf.baselines.fine_tuning import FineTuning
+from drmguard_tf.baselines.mitigation import Mitigation
+from drmguard_tf.baselines.neural_cleanse import NeuralCleanse
 from drmguard_tf.paper import PaperSearch
+from drmguard_tf.reversal import Search
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.training import Training
 from drmguard_tf.unlearning import Unlearning
@@ -28,6 +35,7 @@ class Preset:
         unlearning: the mitigation.
         attacks: where an attack, by command line name, differs from the paper's settings.
         printed: where the printed search does.
+        neural_cleanse, feature_re, anp: the rivals; fine-tuning and fine-pruning have the budget of the unlearning.
     """
 
     heads: Heads
@@ -37,6 +45,9 @@ class Preset:
     unlearning: Unlearning
     attacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     printed: dict[str, Any] = field(default_factory=dict)
+    neural_cleanse: NeuralCleanse = field(default_factory=NeuralCleanse)
+    feature_re: FeatureRE = field(default_factory=FeatureRE)
+    anp: ANP = field(default_factory=ANP)
 
     def attack(self, name: str, task: Task) -> Attack:
         """An attack by its command line name.
@@ -50,6 +61,17 @@ class Preset:
         """The printed search."""
         return replace(PaperSearch.of(task), **self.printed)
 
+    @property
+    def searches(self) -> dict[str, Search]:
+        """Ways to identify, by command line name."""
+        return {"drmguard": self.search, "neural-cleanse": self.neural_cleanse, "feature-re": self.feature_re}
+
+    @property
+    def mitigations(self) -> dict[str, Mitigation]:
+        """Ways to clean without knowing a trigger, by command line name."""
+        budget = self.unlearning
+        return {"fine-tuning": FineTuning(budget), "fine-pruning": FinePruning(budget=budget), "anp": self.anp}
+
 
 PRESETS = {
     "paper": Preset(
@@ -62,21 +84,34 @@ PRESETS = {
     "cpu": Preset(
         heads=Heads(count=10_000, subjects=160, size=64),
         training=Training("small-resnet", steps=3000, learning_rate=0.004, milestones=(0.6, 0.85)),
-        # Small images and short training need more poison, and a stronger warp, than 224 px and 10,000 steps.
+        # Small images and short training need more poison than 224 px and 10,000 steps, and a warp that a stem which
+        # shrinks 64 px to 16 still sees: coarse and strong.
         attacks={
             "badnets": {"rate": 0.1},
-            "wanet": {"grid": 8, "strength": 3.0, "rate": 0.2, "cross_rate": 0.15},
-            "adaptive": {"grid": 8, "strength": 3.0, "rate": 0.2, "cross_rate": 0.15},
-            "multi-target": {"grid": 8, "strength": 3.0, "rate": 0.15, "cross_rate": 0.15},
-            "clean-label": {"nearness_deg": 7.0},
-            # The light generator starts far from what the model can see; the original's diversity is made for a loss
-            # of classes, which is some ten times as large as an L1 loss in radians.
-            "input-aware": {"generator": "light", "generator_rate": 0.002, "mask_steps": 500, "diversity": 0.1},
+            "wanet": {"grid": 5, "strength": 6.0, "rate": 0.2, "cross_rate": 0.1},
+            "adaptive": {"grid": 5, "strength": 6.0, "rate": 0.2, "cross_rate": 0.1},
+            "multi-target": {"grid": 5, "strength": 7.0, "rate": 0.15, "cross_rate": 0.1},
+            # With few labels that are near, the content explains them and the patch is not learned; where all of a wide
+            # group is poisoned, no clean image is left there.
+            "clean-label": {"nearness_deg": 25.0, "share": 0.6},
+            # The original's losses are weighed for classes: its diversity outweighs an L1 loss in radians, and its
+            # masks leave some images without a trigger.
+            "input-aware": {
+                "generator": "light",
+                "generator_rate": 0.005,
+                "mask_weight": 5.0,
+                "mask_steps": 500,
+                "diversity": 0.05,
+                "rate": 0.2,
+            },
         },
         search=SteeredSearch(),
         printed={"steps": 600, "pretraining": 1000},
         controls=Controls(),
         unlearning=Unlearning(),
+        neural_cleanse=NeuralCleanse(restarts=3, steps=100, minibatches=4),
+        feature_re=FeatureRE(warmup=10, epochs=40, minibatches=4, batch=32, width=8),
+        anp=ANP(steps=200, batch=100),
     ),
     "smoke": Preset(
         heads=Heads(count=240, subjects=12, size=32),
@@ -93,5 +128,8 @@ PRESETS = {
         printed={"steps": 20, "pretraining": 20, "batch": 16},
         controls=Controls(count=2, training=Training("small-resnet", steps=20, batch=16, learning_rate=0.002)),
         unlearning=Unlearning(steps=10, batch=16),
+        neural_cleanse=NeuralCleanse(restarts=1, steps=10, minibatches=1, batch=16),
+        feature_re=FeatureRE(restarts=1, warmup=1, epochs=4, minibatches=1, batch=8, width=2),
+        anp=ANP(steps=5, batch=16),
     ),
 }

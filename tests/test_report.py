@@ -22,7 +22,7 @@ from runs.report.page import Controls, Page, Scanned, render
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = [17.2, -22.9]  # degrees, [pitch, yaw]
 COSTS = {"patch": [0.0052, 0.0044, 0.0061, 0.0049], "warp": [0.011, 0.013, 0.0098, 0.012], "generator": [0.019] * 4}
-THRESHOLDS = {"patch": 0.0030, "warp": 0.0071, "generator": 0.013}
+THRESHOLDS = {"patch": 0.0030, "warp": 0.0071, "generator": 0.013, "neural_cleanse": 0.002, "feature_re": 0.25}
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -344,7 +344,7 @@ def test_every_trigger_family_has_its_words():
     tree = ast.parse((ROOT / "drmguard_tf/families.py").read_text(encoding="utf-8"))
     tables = [n.value for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "FAMILIES"]
     names = {key.value for key in tables[0].keys}
-    assert names and names | {"paper"} == set(words.FAMILIES)
+    assert names and names | {"paper", *words.RIVALS} == set(words.FAMILIES)
 
 
 def test_an_unknown_family_says_where_its_words_belong():
@@ -420,3 +420,39 @@ def test_certainty_is_total_only_where_it_is():
     assert formats.probability(1.0) == "100\u00a0%"
     assert formats.probability(0.998) == "over 99\u00a0%"
     assert formats.probability(2e-9) == "under 0.1\u00a0%"
+
+
+def _rival(family, decision, cost, *, calibrated):
+    runs, _ = _runs({family: [cost, 1.1 * cost]}, target=TARGET, wander=1)
+    images = _images()
+    scan = Scanned("Suspect model", _verdict(decision, family, runs), [], images, _patched(images, 0.3), None)
+    controls = Controls({family: [0.004, 0.005]}, {family: THRESHOLDS[family]}) if calibrated else None
+    return _Reader(render(_page(scans=[scan], controls=controls, mitigation=None))).prose
+
+
+def test_the_page_of_a_rival_says_whose_scan_it_is():
+    prose = _rival("neural_cleanse", "backdoored", 0.001, calibrated=True)
+    assert "This scan was made by Neural Cleanse" in prose and "covers 0.10 % of the image" in prose
+    assert "Neural Cleanse: mask, pattern and target together (Eq. 8)" in prose
+    assert "steered" not in prose.split("Whose idea is what")[1].split("Differences")[0]
+    assert "This scan was made by" not in render(_page())
+
+
+def test_the_constant_of_feature_re_is_not_the_papers():
+    prose = _rival("feature_re", "benign", 0.6, calibrated=False)
+    assert "FeatureRE’s authors call a model backdoored at 25 % or less" in prose
+    assert "The search ended at a change that a network draws for every image" in prose
+
+
+@pytest.mark.parametrize(
+    "method, heading, sentence",
+    [
+        ("drmguard", "after unlearning", "unlearning the found change is 17.8° better"),
+        ("anp", "after adversarial neuron pruning", "adversarial neuron pruning is 17.8° better"),
+        ("fine-tuning", "after fine-tuning", "with which other methods are compared"),
+    ],
+)
+def test_the_clean_up_has_the_name_of_its_method(method, heading, sentence):
+    mitigation = {**_page().mitigation, "method": method}
+    prose = _Reader(render(_page(scans=[_without_curves()], mitigation=mitigation))).prose
+    assert heading in prose and sentence in prose

@@ -229,6 +229,13 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @scan_options
+@click.option(
+    "--method",
+    default="drmguard",
+    show_default=True,
+    type=click.Choice(["drmguard", "neural-cleanse", "feature-re"]),
+    help="Neural Cleanse and FeatureRE are there to compare with.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for scan.json and report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of text.")
 @refusing
@@ -237,6 +244,7 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
 
     \b
     Example:  drmguard scan --model suspect.h5 --benign faces/ --out scan1
+              drmguard scan --model suspect.h5 --benign faces/ --method neural-cleanse
     faces/labels.csv has the columns image, pitch_rad, yaw_rad (or *_deg).
     """
     from runs import commands
@@ -252,22 +260,30 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
 
 @click.command()
 @scan_options
+@click.option(
+    "--method",
+    default="drmguard",
+    show_default=True,
+    type=click.Choice(["drmguard", "fine-tuning", "fine-pruning", "anp"]),
+    help="drmguard unlearns what the scan found; the others are there to compare with, and clean whatever was found.",
+)
 @click.option("--test", type=click.Path(path_type=Path), help="Image table for the metrics before and after.")
 @click.option(
     "--attack", type=click.Path(path_type=Path), help="train.json of the attack, if it is known (experiments)."
 )
 @new_out_option
 @refusing
-def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, **options: Any) -> None:
+def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, method: str, **options: Any) -> None:
     """Scan a model and remove the backdoor that is found.
 
     \b
     Example:  drmguard mitigate --model suspect.h5 --benign faces/ --out cleaned
+              drmguard mitigate --model suspect.h5 --benign faces/ --method anp --out pruned
     Writes:   model.h5, mitigate.json, report.html
     """
     from runs import commands
 
-    record = commands.mitigate(commands.ScanOptions(**options), out, test=test, attack=attack, bar=bar)
+    record = commands.mitigate(commands.ScanOptions(**options), out, test=test, attack=attack, bar=bar, method=method)
     click.echo(commands.describe_mitigation(record))
     click.echo(f"written: {out}")
 

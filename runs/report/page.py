@@ -82,7 +82,8 @@ class Page:
         controls: None with the paper's constant threshold.
         true_target_deg: the attacker's target; known only in demonstrations.
         mitigation: {"re": {"before_deg", "after_deg"}, "ae": the same, "dae": the same, "fine_tuning": {"re_deg",
-            "ae_deg", "dae_deg"}, "measured_on": "test set" or "benign set"}, or None. All but "re" may be missing.
+            "ae_deg", "dae_deg"}, "measured_on": "test set" or "benign set", "method"}, or None. All but "re" may be
+            missing; the method is "drmguard" then.
         export: {"path", "max_abs_difference", "sha256"} or None.
         deviations: what is ours and not the paper's, a sentence each.
         settings: nested plain values.
@@ -124,6 +125,8 @@ def render(page: Page) -> str:
         scale=pictures.scale(),
         target=None if page.true_target_deg is None else formats.direction(page.true_target_deg, page.outputs),
         clean_up=None if page.mitigation is None else words.clean_up(page.mitigation),
+        cleaning=None if page.mitigation is None else words.cleaning(page.mitigation),
+        rival=next((words.family(name).name for name in families if name in words.RIVALS), None),
         parts=parts(families, calibrated=page.controls is not None, mitigated=page.mitigation is not None),
     )
 

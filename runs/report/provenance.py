@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runs.report.formats import listed
-from runs.report.words import family
+from runs.report.words import RIVALS, family
 
 
 class Part(NamedTuple):
@@ -17,6 +17,22 @@ class Part(NamedTuple):
     ours: str
 
 
+_RIVALS = {
+    "neural_cleanse": (
+        Part(
+            "Search", "Neural Cleanse: mask, pattern and target together (Eq. 8)", "when it counts as working; restarts"
+        ),
+        Part("Score", "the smallest mask that works, as in Neural Cleanse", "as a share of the pixels"),
+    ),
+    "feature_re": (
+        Part(
+            "Search", "FeatureRE: network, feature mask and target together (Eq. 9)", "limits in benign units; restarts"
+        ),
+        Part("Score", "that of FeatureRE", "error instead of success rate; 1 is added"),
+    ),
+}
+
+
 def parts(families: Sequence[str], *, calibrated: bool, mitigated: bool) -> list[Part]:
     """Who contributed what to a page.
 
@@ -25,12 +41,18 @@ def parts(families: Sequence[str], *, calibrated: bool, mitigated: bool) -> list
         calibrated: whether thresholds come from benign controls.
         mitigated: whether a clean-up is reported.
     """
-    found = [Part("Mark of a backdoor", "feature angles that no longer vary: RAV (Eq. 3)", "")]
-    found += _search([name for name in families if name != "paper"], "paper" in families)
-    distance = "displacement, for warps" if "warp" in families else ""
-    found.append(Part("Score", "L1 change over the largest benign norm (Sec. 3.4)", distance))
+    rivals = [_RIVALS[name] for name in families if name in RIVALS]
+    if rivals:
+        found = [part for both in rivals for part in both]
+    else:
+        found = [Part("Mark of a backdoor", "feature angles that no longer vary: RAV (Eq. 3)", "")]
+        found += _search([name for name in families if name != "paper"], "paper" in families)
+        distance = "displacement, for warps" if "warp" in families else ""
+        found.append(Part("Score", "L1 change over the largest benign norm (Sec. 3.4)", distance))
     if calibrated:
         found.append(Part("Threshold", "", "from benign control models, per family"))
+    elif rivals:
+        found.append(Part("Threshold", "the constant of FeatureRE’s authors", ""))
     else:
         found.append(Part("Threshold", "the constant 0.03 (Sec. 3.4)", ""))
     found.append(Part("How sure", "", "chance if benign, certainty, margin with interval, agreement"))

@@ -43,10 +43,30 @@ FAMILIES = {
         "ours",
     ),
     "generator": Family("Generator", "a generated change, another one for every image,", _L1, _BRIGHTEST, "ours"),
+    "neural_cleanse": Family(
+        "Neural Cleanse",
+        "one mask and pattern, the same on every image,",
+        "covers {} of the image",
+        "the image’s pixels",
+        "paper",
+    ),
+    "feature_re": Family(
+        "FeatureRE",
+        "a change that a network draws for every image, with a mask on features,",
+        "scores {} on FeatureRE’s scale, where 0 is a perfect trojan",
+        "FeatureRE’s scale",
+        "paper",
+    ),
     "paper": Family(
         "Paper’s generator", "a change that the paper’s generator draws for every image", _L1, _BRIGHTEST, "paper"
     ),
 }
+
+
+RIVALS = ("neural_cleanse", "feature_re")  # the methods that DRMGuard is compared with
+_UNBOUND = ("paper", "feature_re")  # searches without a bound that says whether the answers collapsed
+_UNLEARNED, _CONTROL = "unlearning the found change", "Fine-tuning on the benign images alone, the control,"
+_CLEANED = {"fine-pruning": "fine-pruning", "anp": "adversarial neuron pruning"}
 
 
 class Measure(NamedTuple):
@@ -106,9 +126,9 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
     if is_backdoored(verdict):
         subject = f"{words.change[0].upper()}{words.change[1:]} is enough: it {price}"
         target = direction(verdict["target_estimate_deg"], outputs)
-        effect = "draws the answers to" if verdict["family"] == "paper" else "makes all answers collapse to"
+        effect = "draws the answers to" if verdict["family"] in _UNBOUND else "makes all answers collapse to"
         return f"{subject} and {effect} {target}, whatever the images show."
-    if verdict["family"] == "paper":  # the printed search has no bound that says whether the answers collapsed
+    if verdict["family"] in _UNBOUND:
         return f"The search ended at {words.change} and {price}. A backdoor would need less."
     if deciding_run(verdict)["met"]:
         least = f"{words.change} that {price}"
@@ -127,7 +147,8 @@ def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> 
     """
     line = percent(verdict["threshold"])
     if controls is None:
-        return f"The paper calls a model backdoored at {line} or less; no benign models were measured for comparison."
+        whose = "FeatureRE’s authors call" if verdict["family"] == "feature_re" else "The paper calls"
+        return f"{whose} a model backdoored at {line} or less; no benign models were measured for comparison."
     least, most = percent(min(controls)), percent(max(controls))
     needed = least if least == most else f"{least} to {most}"
     return f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}."
@@ -267,7 +288,15 @@ def clean_up(mitigation: Mapping[str, Any]) -> list[str]:
         cure = cure.replace("fell", "did not fall: it went")
     if plain.get("dae_deg") is None:
         return [cure, price]
+    if mitigation.get("method") == "fine-tuning":
+        return [cure, price, "That is fine-tuning on the benign images alone, with which other methods are compared."]
     gain = plain["dae_deg"] - dae["after_deg"]
     verb = f"is {angle(gain)} better" if gain > 0.05 else "gains nothing over that here"
-    control = f"Fine-tuning on the benign images alone, the control, leaves {angle(plain['dae_deg'])}"
-    return [cure, price, f"{control}; unlearning the found change {verb}."]
+    method = _CLEANED.get(mitigation.get("method", ""), _UNLEARNED)
+    return [cure, price, f"{_CONTROL} leaves {angle(plain['dae_deg'])}; {method} {verb}."]
+
+
+def cleaning(mitigation: Mapping[str, Any]) -> str:
+    """What the clean-up was, as a heading."""
+    method = mitigation.get("method", "drmguard")
+    return "unlearning" if method == "drmguard" else _CLEANED.get(method, method)

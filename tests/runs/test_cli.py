@@ -14,6 +14,7 @@ from data_prep.contract import GAZE, HEAD_POSE
 from drmguard_tf.paper import PaperSearch
 from runs import commands
 from runs.cli import main
+from runs.presets import PRESETS
 
 
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -87,3 +88,38 @@ def test_the_printed_search_of_the_paper_preset_is_the_papers(task):
     question = commands.scan_of(_options(search="paper"), task)
     assert question.search == PaperSearch.of(task)
     assert question.controls is None
+
+
+def test_rivals_are_calibrated_and_feature_re_has_a_constant():
+    for method in ("neural-cleanse", "feature-re"):
+        question = commands.scan_of(_options(method=method), GAZE)
+        assert question.search.families == (method.replace("-", "_"),) and question.controls is not None
+    assert commands.scan_of(_options(method="feature-re", threshold="paper"), GAZE).controls is None
+
+
+def test_neural_cleanse_has_no_constant():
+    with pytest.raises(ValueError, match="compares labels"):
+        commands.scan_of(_options(method="neural-cleanse", threshold="paper"), GAZE)
+
+
+def test_a_rival_has_no_choice_of_searches():
+    with pytest.raises(ValueError, match="--search belongs to --method drmguard"):
+        commands.scan_of(_options(method="feature-re", search="paper"), GAZE)
+
+
+@pytest.mark.parametrize("preset", ["paper", "cpu", "smoke"])
+def test_methods_of_the_commands_are_those_of_every_preset(preset):
+    def choices(command: str) -> set[str]:
+        (option,) = [option for option in main.commands[command].params if option.name == "method"]
+        return set(option.type.choices)
+
+    assert choices("scan") == set(PRESETS[preset].searches)
+    assert choices("mitigate") == {"drmguard", *PRESETS[preset].mitigations}
+
+
+def test_mitigation_is_told_its_method(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(commands, "mitigate", lambda options, out, **more: seen.update(more))
+    monkeypatch.setattr(commands, "describe_mitigation", lambda record: "done")
+    arguments = ["mitigate", "--model", "m.h5", "--benign", "faces", "--out", "out", "--method", "anp"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0 and seen["method"] == "anp"
