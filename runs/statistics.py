@@ -72,7 +72,9 @@ def auc(attacked: Sequence[bool], scores: Sequence[float]) -> Estimate:
     low = (
         0.0 if area == 0 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) + _Z, 1e-9, min(area, _ALMOST)))
     )
-    high = 1.0 if area == 1 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) - _Z, area, _ALMOST))
+    high = (
+        1.0 if area == 1 else float(optimize.brentq(lambda t: _gap(t, area, bad, good) - _Z, max(area, 1e-9), _ALMOST))
+    )
     return Estimate(area, low, high, len(attacked))
 
 

@@ -62,3 +62,10 @@ def test_mean_with_student_s_interval_by_hand():
 def test_a_single_model_has_no_interval():
     with pytest.raises(ValueError, match="at least two models"):
         statistics.mean([1.0])
+
+
+def test_a_method_that_is_always_wrong_mirrors_one_that_is_always_right():
+    attacked = [False] * 3 + [True] * 4
+    right = statistics.auc(attacked, [0, 1, 2, 3, 4, 5, 6])
+    wrong = statistics.auc(attacked, [6, 5, 4, 3, 2, 1, 0])
+    assert (wrong.value, wrong.low) == (0, 0) and wrong.high == pytest.approx(1 - right.low, abs=1e-6)
