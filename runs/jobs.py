@@ -12,13 +12,17 @@ import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.journal import Journal
-from drmguard_tf.calibrate import Calibration
+from drmguard_tf import metrics
+from drmguard_tf.baselines.mitigation import Mitigation
+from drmguard_tf.calibrate import Calibration, PaperThreshold
+from drmguard_tf.reversal import Search
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.unlearning import Unlearning
 from runs import cases, controls, inspection, judging, results, safety, store, triggers
 from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.inspection import Scan
+from runs.spent import metered
 
 
 class Job(Protocol):
@@ -103,8 +107,12 @@ class Control:
 
     case: Case
     controls: Controls
-    search: SteeredSearch
+    search: Search
     index: int
+
+    def benign(self, desk: Desk) -> Path:
+        """The benign set as the defender holds it."""
+        return benign_table(self.case.source, desk.home)
 
     @property
     def name(self) -> str:
@@ -118,7 +126,7 @@ class Control:
 
     def do(self, desk: Desk) -> dict[str, Any]:
         """Returns ``costs``, the cheapest per family."""
-        model, benign = model_of(self.case, desk), benign_table(self.case.source, desk.home)
+        model, benign = model_of(self.case, desk), self.benign(desk)
         control = controls.job(model, benign, self.controls, self.search, self.index)
         return {"costs": controls.cost_of_control(control, desk.journal)}
 
@@ -130,22 +138,24 @@ class ScanModel:
     Attributes:
         case: the model under examination.
         template: the case whose architecture the controls copy; the same for all scans that are compared.
-        search, controls: how it is judged.
+        search: how a trigger is looked for.
+        controls: how it is judged; None takes the paper's constant.
         unlearning: None scans only.
         seed: of the search.
     """
 
     case: Case
     template: Case
-    search: SteeredSearch
-    controls: Controls
+    search: Search
+    controls: Optional[Controls]
     unlearning: Optional[Unlearning] = None
     seed: int = 0
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"scan {self.case.name}"
+        by = "" if type(self.search) is SteeredSearch else f" by {type(self.search).__name__}"
+        return f"scan{by} {self.case.name}"
 
     @property
     def needs(self) -> tuple[Job, ...]:
@@ -154,27 +164,110 @@ class ScanModel:
 
     @property
     def _controls(self) -> tuple[Control, ...]:
-        return tuple(Control(self.template, self.controls, self.search, k) for k in range(self.controls.count))
+        return tuple(self.control(self.controls, k) for k in range(self.controls.count)) if self.controls else ()
+
+    def control(self, controls: Controls, index: int) -> Control:
+        """One of the controls."""
+        return Control(self.template, controls, self.search, index)
+
+    def benign(self, desk: Desk) -> Path:
+        """The benign set as the defender holds it."""
+        return benign_table(self.case.source, desk.home)
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns the verdict's summary, the model's ``metrics`` and, after an unlearning, ``mitigation``."""
-        model, benign = model_of(self.case, desk), benign_table(self.case.source, desk.home)
+        """Returns the verdict's summary, the model's ``metrics`` and, after an unlearning, ``mitigation``.
+
+        ``distance`` is the mean change of the benign images by the deciding trigger: L1 over the largest benign norm,
+        whatever the search's own price is; ``spent`` are seconds and memory of the scan.
+        """
+        model, benign = model_of(self.case, desk), self.benign(desk)
         costs = [desk.result(control)["costs"] for control in self._controls]
-        line = Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in self.search.families))
+        families = [(family, tuple(cost[family] for cost in costs)) for family in self.search.families]
+        line = Calibration(tuple(families)) if costs else PaperThreshold()
         scan = Scan(model, benign, self.search, self.controls, self.seed)
-        scanned = inspection.scan_model(scan, line, journals=desk.journal)
+        scanned, spent = metered(lambda: inspection.scan_model(scan, line, journals=desk.journal))
         found = {
             "attack": type(self.case.attack).__name__ if self.case.attack else None,
             "target_deg": np.degrees(self.case.target).round(3).tolist() if self.case.target else None,
             "metrics": desk.result(Train(self.case))["metrics"],
             **scanned.verdict.summary(),
+            "distance": inspection.distance(scanned),
+            "spent": spent,
         }
         if self.unlearning is None or self.case.attack is None or not scanned.verdict.backdoored:
             return found
-        cleaned, tuned = (act(scanned, self.unlearning) for act in (inspection.clean, inspection.fine_tune))
+        unlearning = self.unlearning
+        cleaned, cleaning = metered(lambda: inspection.clean(scanned, unlearning))
+        tuned = inspection.fine_tune(scanned, unlearning)
         known = self.case.backdoored(scan.suspect.model, scan.model.parent)
         test = self.case.source.parts(desk.home, workers=1).test
-        return {**found, "mitigation": judging.judge(self.case.source.data.spec.task, known, cleaned, tuned, test)}
+        judged = judging.judge(self.case.source.data.spec.task, known, cleaned, tuned, test)
+        return {**found, "mitigation": {**judged, "spent": cleaning}}
+
+
+@dataclass(frozen=True)
+class ControlWithFewer(Control):
+    """A control of a defender who holds only a share of the benign images."""
+
+    share: float = 0.5
+
+    def benign(self, desk: Desk) -> Path:
+        """A share of the benign set."""
+        return benign_table(self.case.source, desk.home, self.share)
+
+
+@dataclass(frozen=True)
+class ScanWithFewer(ScanModel):
+    """A scan by a defender who holds only a share of the benign images."""
+
+    share: float = 0.5
+
+    def control(self, controls: Controls, index: int) -> Control:
+        """One of the controls, trained on as few images."""
+        return ControlWithFewer(self.template, controls, self.search, index, self.share)
+
+    def benign(self, desk: Desk) -> Path:
+        """A share of the benign set."""
+        return benign_table(self.case.source, desk.home, self.share)
+
+
+@dataclass(frozen=True)
+class CleanModel:
+    """Clean a backdoored model by a method that does not ask which trigger it has, and measure.
+
+    Attributes:
+        case: the model.
+        method: the mitigation.
+        seed: of the mitigation.
+    """
+
+    case: Case
+    method: Mitigation
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{type(self.method).__name__} on {self.case.name}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The model."""
+        return (Train(self.case),)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``after``, errors of the cleaned model on the test part, the model's ``metrics``, and ``spent``."""
+        model, benign = model_of(self.case, desk), benign_table(self.case.source, desk.home)
+        _, suspect = inspection.load_suspect(model, benign)
+        cleaned, spent = metered(lambda: self.method.mitigate(suspect, seed=self.seed))
+        task, test = self.case.source.data.spec.task, self.case.source.parts(desk.home, workers=1).test
+        errors = metrics.attack_errors(task, self.case.backdoored(cleaned, model.parent), test)
+        return {
+            "attack": type(self.case.attack).__name__,
+            "metrics": desk.result(Train(self.case))["metrics"],
+            "after": {f"{name}_deg": value for name, value in errors._asdict().items()},
+            "spent": spent,
+        }
 
 
 def key(job: Job) -> str:
@@ -214,12 +307,13 @@ def model_of(case: Case, desk: Desk) -> Path:
     return path
 
 
-def benign_table(source: Source, home: Path) -> Path:
-    """The benign part as an image table, the form in which a defender holds it; written once."""
-    name = store.digest(source)
+def benign_table(source: Source, home: Path, share: float = 1.0) -> Path:
+    """The benign part, or every so many of its images, as an image table: as a defender holds it. Written once."""
+    name = store.digest(source) if share == 1 else store.digest((source, share))
     folder = home / "benign" / name
     with results.locked(home, f"benign-{name}"):
         if not folder.is_dir():
             benign = source.parts(home, workers=1).benign
+            benign = benign.take(np.arange(0, len(benign), 1 / share).astype(int))
             store.write_directory(folder, lambda temporary: image_table.write(temporary, source.data.spec.task, benign))
     return folder
