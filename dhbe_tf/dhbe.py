@@ -18,8 +18,11 @@ from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from dhbe_tf import logits, losses
 from dhbe_tf.domain import Domain, read
+from dhbe_tf.drawn import draw
 from dhbe_tf.generators import sample_generator, trigger_generator
 from dhbe_tf.optimizers import SGD, Adam
+
+_NEAR = 4  # "borders" draws places less than this many pixels from a border
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class DHBE:
             patched image is made at all.
         trigger_size: side of the generated patches, pixels.
         placement: "batch": all patches of a batch go to one random place, another for every batch. "sample": each goes
-            to a place of its own.
+            to a place of its own. "borders": the same, but along each axis a third of the places are near the first
+            border, a third near the last one.
         copies: to how many places each patch is added.
         trigger_scale: what patches are multiplied by, so the largest change of a pixel.
+        drawn: share of the samples that is drawn (:mod:`dhbe_tf.drawn`) instead of generated. 1 leaves the sample
+            generator out.
         smoothness: weight of :func:`dhbe_tf.losses.roughness` in the sample generator's loss.
         batch_statistics: whether the student's batch norm uses the statistics of the batch and moves its own towards
             them, in every step that it takes part in, as in the authors' code. If not, it keeps the teacher's: then
@@ -57,6 +63,7 @@ class DHBE:
     placement: str = "batch"  # the code; "randomly pad" (Sec. 4.3.3) can be read either way
     copies: int = 1
     trigger_scale: float = 1.0  # the code has no such scalar
+    drawn: float = 0.0
     smoothness: float = 1e-4  # the code; not in the paper
     batch_statistics: bool = True
     latent: int = 256  # Tables 10 to 13
@@ -80,8 +87,12 @@ class DHBE:
         )
         if min(counts) < 1 or self.batch < 2:
             raise ValueError(f"counts and widths must be 1 or more and batch 2 or more, got {self}")
-        if self.placement not in ("batch", "sample"):
-            raise ValueError(f'placement must be "batch" or "sample", got {self.placement!r}')
+        if self.placement not in ("batch", "sample", "borders"):
+            raise ValueError(f'placement must be "batch", "sample" or "borders", got {self.placement!r}')
+        if not 0 <= self.drawn <= 1 or self.batch - self.drawn_samples == 1:
+            raise ValueError(
+                f"drawn must be a share from 0 to 1 that leaves the generator no single sample of a batch, got {self}"
+            )
         if min(self.weight, self.smoothness) < 0 or min(self.trigger_scale, self.learning_rate) <= 0:
             raise ValueError(
                 f"weights must not be negative; trigger_scale and learning rates must be above 0, got {self}"
@@ -91,6 +102,11 @@ class DHBE:
     def total(self) -> int:
         """Iterations in all."""
         return self.epochs * self.iterations
+
+    @property
+    def drawn_samples(self) -> int:
+        """How many samples of a batch are drawn."""
+        return round(self.drawn * self.batch)
 
     def rate(self, iteration: int) -> float:
         """What the learning rates are multiplied by in an iteration, counted from 0."""
@@ -127,7 +143,7 @@ class Losses(NamedTuple):
 
     Attributes:
         student_discrepancy, student_response: of the student step; the response is 0 without patches.
-        sample_discrepancy: what the sample generator reached.
+        sample_discrepancy: what the sample generator reached; 0 if all samples are drawn.
         trigger_response: what the trigger generator reached.
     """
 
@@ -215,17 +231,20 @@ class Erasure(tf.Module):
         return history
 
     def made(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """What the generators make, with noise that always is the same and leaves everything else as it was.
+        """What samples and patches look like, with noise that always is the same and leaves everything else as it was.
 
         Args:
             count: how many, at most ``batch``.
 
         Returns:
-            Generated samples as pixels (count, H, W, C), and patches (count, S, S, C) in (-1, 1).
+            Samples as pixels (count, H, W, C), the drawn ones first, and patches (count, S, S, C) in (-1, 1).
         """
         kept = [variable.numpy() for network in (self.samples, self.triggers) for variable in network.variables]
-        noise = tf.random.Generator.from_seed(0).normal((self.options.batch, self.options.latent))
+        random, drawn = tf.random.Generator.from_seed(0), round(self.options.drawn * count)
+        noise = random.normal((self.options.batch, self.options.latent))
         pixels = self.domain.pixels(self.samples(noise, training=True)).numpy()[:count]
+        if drawn:
+            pixels[:drawn] = draw(random, drawn, pixels.shape[1:]).numpy()
         patches = self.triggers(noise, training=True).numpy()[:count]
         for network in (self.samples, self.triggers):
             for variable in network.variables:
@@ -250,7 +269,7 @@ class Erasure(tf.Module):
     @tf.function
     def student_step(self) -> tuple[tf.Tensor, tf.Tensor]:
         """The student comes closer to the teacher and away from triggers (Eq. 8). Returns both terms."""
-        pixels = self.domain.pixels(self._generated())
+        pixels = self._pixels()
         target = self._teacher(pixels)
         patched = self._patched(pixels, self._patches()) if self.options.weight else None
         with tf.GradientTape() as tape:
@@ -267,10 +286,12 @@ class Erasure(tf.Module):
     @tf.function
     def sample_step(self) -> tf.Tensor:
         """The sample generator looks for samples on which student and teacher differ (Eq. 8). Returns by how much."""
+        if self.options.drawn_samples == self.options.batch:
+            return tf.constant(0.0)
         variables = self.samples.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            samples = self._generated()
+            samples = self._generated(self.options.batch)
             pixels = self.domain.pixels(samples)
             answers = self._student(pixels)
             distance = losses.discrepancy(answers, self._teacher(pixels))
@@ -284,7 +305,7 @@ class Erasure(tf.Module):
         if not self.options.weight:
             return tf.constant(0.0)
         variables = self.triggers.trainable_variables
-        pixels = self.domain.pixels(self._generated())
+        pixels = self._pixels()
         answers = self._student(pixels)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -294,24 +315,40 @@ class Erasure(tf.Module):
         self.trigger_optimizer.apply(tape.gradient(loss, variables), variables)
         return response
 
-    def _generated(self) -> tf.Tensor:
-        return self.samples(self._noise(), training=True)
+    def _pixels(self) -> tf.Tensor:
+        """A batch of samples, the drawn ones first."""
+        drawn = self.options.drawn_samples
+        parts = [draw(self.random, drawn, self.teacher.input_shape[1:])] if drawn else []
+        if drawn < self.options.batch:
+            parts.append(self.domain.pixels(self._generated(self.options.batch - drawn)))
+        return tf.concat(parts, axis=0)
+
+    def _generated(self, count: int) -> tf.Tensor:
+        return self.samples(self._noise(count), training=True)
 
     def _patches(self) -> tf.Tensor:
-        return self.options.trigger_scale * self.triggers(self._noise(), training=True)
+        return self.options.trigger_scale * self.triggers(self._noise(self.options.batch), training=True)
 
-    def _noise(self) -> tf.Tensor:
-        return self.random.normal((self.options.batch, self.options.latent))
+    def _noise(self, count: int) -> tf.Tensor:
+        return self.random.normal((count, self.options.latent))
 
     def _patched(self, pixels: tf.Tensor, patches: tf.Tensor) -> tf.Tensor:
-        """Places are uniform over all that fit: one for each sample, or one for the batch as in the authors' code."""
-        count = self.options.batch if self.options.placement == "sample" else 1
-        room = [side - self.options.trigger_size + 1 for side in pixels.shape[1:3]]
         for _ in range(self.options.copies):
-            places = [self.random.uniform((count,), 0, free, tf.int32) for free in room]
-            top, left = (tf.broadcast_to(place, (self.options.batch,)) for place in places)
+            top, left = (self._places(side) for side in pixels.shape[1:3])
             pixels = losses.add_patches(pixels, patches, top, left)
         return pixels
+
+    def _places(self, side: int) -> tf.Tensor:
+        """Where patches begin along an axis of ``side`` pixels, int32 (B,)."""
+        free, count = side - self.options.trigger_size + 1, self.options.batch
+        if self.options.placement == "batch":
+            return tf.broadcast_to(self.random.uniform((1,), 0, free, tf.int32), (count,))
+        places = self.random.uniform((count,), 0, free, tf.int32)
+        if self.options.placement == "sample":
+            return places
+        near = self.random.uniform((count,), 0, min(_NEAR, free), tf.int32)
+        where = self.random.uniform((count,), 0, 3, tf.int32)
+        return tf.where(where == 0, near, tf.where(where == 1, free - 1 - near, places))
 
     def _teacher(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.teacher(self.domain.inputs(pixels), training=False)

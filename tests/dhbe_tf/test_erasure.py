@@ -156,6 +156,34 @@ def test_patches_of_a_batch_share_a_place_or_have_their_own(placement, places):
     assert len({tuple(np.argwhere(image)[0]) for image in patched}) == places
 
 
+def test_places_near_borders_are_drawn_more_often():
+    erasure = _erasure(replace(OPTIONS, placement="borders", batch=6000))
+    places = erasure._places(16).numpy()  # 14 places, four of them near each border
+    assert places.min() == 0 and places.max() == 13
+    # a third drawn near this border, and 4/14 of the third drawn anywhere: 0.429
+    assert np.mean(places < 4) == pytest.approx(3 / 7, abs=0.03) == np.mean(places >= 10)
+    assert np.bincount(places, minlength=14)[4:10].min() > 50  # 6000 / 3 / 14 = 143 expected at each
+
+
+def test_drawn_samples_leave_the_sample_generator_out():
+    options = replace(OPTIONS, drawn=1.0)
+    for step in ("student_step", "sample_step", "trigger_step"):
+        assert not _changed_by(step, options)["samples"]
+    erasure = _erasure(options)
+    pixels = erasure._pixels().numpy()
+    assert pixels.shape == (4, *SHAPE) and 0 <= pixels.min() <= pixels.max() <= 1
+    assert erasure.iterate().sample_discrepancy == 0
+
+
+def test_a_share_of_samples_is_drawn_and_the_rest_generated():
+    erasure = _erasure(replace(OPTIONS, drawn=0.5))
+    erasure.samples = lambda noise, training: tf.fill([len(noise), *SHAPE], 8.0)  # as pixels 0.5 + 8 / 4
+    pixels = erasure._pixels().numpy()
+    assert pixels[:2].max() <= 1 and (pixels[2:] == 2.5).all()
+    shown, _ = _erasure(replace(OPTIONS, drawn=0.5)).made(4)
+    assert shown[:2].max() <= 1 and (np.abs(shown[2:] - shown[:2]) > 0).any()
+
+
 def test_the_largest_patch_is_bounded_by_its_scale():
     patches = _erasure(replace(OPTIONS, trigger_scale=0.25))._patches().numpy()
     assert 0.1 < np.abs(patches).max() < 0.25
@@ -178,6 +206,8 @@ def test_the_student_descends_and_the_generators_ascend():
     [
         (dict(placement="everywhere"), "placement"),
         (dict(batch=1), "batch 2"),
+        (dict(drawn=1.5), "share"),
+        (dict(drawn=0.75, batch=4), "single sample"),
         (dict(weight=-1.0), "negative"),
         (dict(epochs=0), "1 or more"),
     ],
