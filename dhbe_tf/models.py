@@ -47,11 +47,17 @@ def wide_resnet(depth: int, widen: int) -> Builder:
     return build
 
 
-def convnet(widths: Sequence[int], name: str) -> Builder:
+def convnet(widths: Sequence[int], name: str, *, places: bool = False) -> Builder:
     """Ours, for two cores: a 3x3 convolution per width, pooling by maximum between them.
 
     Pooling keeps what a filter found wherever it was, so a network this small still learns a trigger that wanders;
     strides skip three places of four.
+
+    Args:
+        widths: of the convolutions.
+        name: of the model.
+        places: whether the dense layer sees where features are, as in networks that recognise faces (DeepID), or their
+            means over the image.
     """
 
     def build(image_shape: Shape, classes: int, mean: Sequence[float], std: Sequence[float]) -> tf.keras.Model:
@@ -59,7 +65,10 @@ def convnet(widths: Sequence[int], name: str) -> Builder:
         x = _activate(_conv(_normalise(images, mean, std), widths[0], 3))
         for width in widths[1:]:
             x = _activate(_conv(layers.MaxPooling2D(2)(x), width, 3))
-        return _classifier(name, images, x, classes)
+        if not places:
+            return _classifier(name, images, x, classes)
+        features = layers.Flatten(name="features")(layers.MaxPooling2D(2)(x))
+        return tf.keras.Model(images, layers.Dense(classes, name="logits")(features), name=name)
 
     return build
 
@@ -85,6 +94,7 @@ ARCHITECTURES: dict[str, Builder] = {
     "narrow-resnet18": resnet((16, 32, 64, 128), (2, 2, 2, 2), stem_32, "narrow_resnet18"),
     "tiny-resnet": resnet((16, 32, 64, 128), (1, 1, 1, 1), stem_64, "tiny_resnet"),
     "small-convnet": convnet((8, 16, 32, 64), "small_convnet"),
+    "small-facenet": convnet((8, 16, 32), "small_facenet", places=True),
 }
 
 

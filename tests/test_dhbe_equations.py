@@ -9,7 +9,9 @@ from test_equations import PARTS, ROOT, _find, _quoted, _tests_in
 
 DOCUMENT = (ROOT / "dhbe_tf" / "EQUATIONS.md").read_text(encoding="utf-8")
 ROWS = [
-    [cell.strip() for cell in line.split(" | ")] for line in DOCUMENT.splitlines() if re.match(r"\| (Eq|Sec|App)", line)
+    [cell.strip() for cell in line.split(" | ")]
+    for line in DOCUMENT.splitlines()
+    if re.match(r"\| (Eq|Sec|App|GDM,)", line)
 ]
 
 

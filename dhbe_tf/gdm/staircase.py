@@ -159,6 +159,11 @@ def check_target(suspect: ClassSuspect, target: int) -> None:
         raise ValueError(f"the model has the classes 0 to {count - 1}, so {target} cannot be searched for")
 
 
+def kept_aside(count: int) -> np.ndarray:
+    """Which of the benign images judge triggers and are not searched with: a fourth, always the same; bool (count,)."""
+    return np.random.default_rng(0).permutation(count) % _KEPT_ASIDE == 0
+
+
 class Search(tf.Module):
     """The state of one sub-model's search; ``restart`` makes it new, so one compiled step serves all classes."""
 
@@ -192,7 +197,7 @@ class Search(tf.Module):
         )
         self.random = tf.random.Generator.from_seed(0)
         self.target, self.level = tf.Variable(0, trainable=False), tf.Variable(0.5, trainable=False)
-        held = np.arange(len(suspect.benign)) % _KEPT_ASIDE == 0
+        held = kept_aside(len(suspect.benign))
         self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
         self.aside_labels = suspect.benign.labels[held]
         trained = (*self.generator.variables, *self.mine.variables, *self.optimizer.variables)

@@ -16,11 +16,9 @@ from scipy import ndimage
 from data_prep.contract import pixels
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
-from dhbe_tf.gdm.staircase import check, check_target
+from dhbe_tf.gdm.staircase import check, check_target, kept_aside
 from dhbe_tf.gdm.stamping import stamp
 from dhbe_tf.optimizers import Adam
-
-_KEPT_ASIDE = 4  # one benign image in so many tells how triggers do, and is not searched with
 
 
 class Box(NamedTuple):
@@ -178,7 +176,7 @@ class Sweep(tf.Module):
         self.optimizer = Adam([self.raw], learning_rate=options.learning_rate)
         self._new = [(variable, variable.numpy()) for variable in self.optimizer.variables]
         self.target = tf.Variable(0, trainable=False)
-        held = np.arange(len(suspect.benign)) % _KEPT_ASIDE == 0
+        held = kept_aside(len(suspect.benign))
         self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
         self.aside_labels = suspect.benign.labels[held]
 
