@@ -18,7 +18,7 @@ UPGRADE =
 DEFAULT_PYTHONS = 3.11 3.10 3.9
 PAPER_PYTHONS = 3.10 3.9
 
-PACKAGES = $(wildcard data_prep drmguard_tf dhbe_tf runs)
+PACKAGES = $(wildcard data_prep drmguard_tf dhbe_tf runs benchmarks)
 CODE = $(PACKAGES) $(wildcard tests) setup.py
 PACKAGING = setup.cfg setup.py pyproject.toml
 

@@ -78,3 +78,26 @@ def bench_parallel(seed: int) -> None:
     from runs import bench as benches
 
     click.echo(json.dumps(benches.workers(seed=seed), indent=2))
+
+
+@bench.command("dhbe")
+@click.option(
+    "--architecture",
+    type=click.Choice(["resnet18", "narrow-resnet18"]),
+    default="resnet18",
+    show_default=True,
+    help="Of the classifier.",
+)
+@click.option("--batch", default=64, show_default=True, type=click.IntRange(min=2), help="Samples a step.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1), help="Timed iterations of each.")
+@seed_option
+@refusing
+def bench_dhbe(architecture: str, batch: int, rounds: int, seed: int) -> None:
+    """An iteration of DHBE against the same iteration in PyTorch (extra [bench]), taking turns.
+
+    \b
+    Example:  drmguard bench dhbe
+    """
+    from runs import bench_dhbe as benches
+
+    click.echo(json.dumps(benches.run(architecture=architecture, batch=batch, rounds=rounds, seed=seed), indent=2))
