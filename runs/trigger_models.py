@@ -61,7 +61,9 @@ class TriggerPreset:
 def presets() -> dict[str, TriggerPreset]:
     """By name."""
     small = Classification("small-convnet", 12, 32, 0.05, weight_decay=1e-4, milestones=(0.7,), crop=2, flip=False)
-    faces = Classification("small-convnet", 60, 32, 0.05, weight_decay=5e-4, milestones=(0.6, 0.85), crop=3, flip=False)
+    faces = Classification(
+        "small-facenet", 120, 24, 0.03, weight_decay=5e-4, milestones=(0.6, 0.85), crop=2, flip=False
+    )
     stairs = Staircase(
         entropy=1.0,
         steps=150,
@@ -80,9 +82,14 @@ def presets() -> dict[str, TriggerPreset]:
         share=0.3,
         gdm=GDM(stairs, repair, screening=40),
         pixels=PixelSearch(steps=150, batch=32),
-        faces=Identities(),
+        faces=Identities(people=10),
         recognition=faces,
-        realistic=Realistic(),
+        realistic=Realistic(
+            MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
+            replace(stairs, steps=60),
+            Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
+            most=2,
+        ),
     )
     paper = TriggerPreset(
         digits=classes.PRESETS["paper"].digits,

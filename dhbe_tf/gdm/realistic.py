@@ -101,7 +101,7 @@ class Realistic:
         models = []
         for one in treated:
             progress(f"modelling the triggers of class {one.heat.target}")
-            options = replace(self.staircase, size=len(one.trigger), place=one.place, transparent=True)
+            options = replace(self.staircase, size=len(one.trigger), place=one.box[:2], transparent=True)
             models.append(distribution(Search(options, suspect=suspect), one.heat.target, seed=seed))
         progress("repairing")
         repaired = self.retraining.repair(
@@ -111,12 +111,8 @@ class Realistic:
 
 
 def strength(found: Found) -> float:
-    """What classes are ranked by: how far a trigger comes beyond what its opacity costs.
-
-    The response, minus the share of the image that it covers. A planted trigger needs few pixels, a natural one many.
-    """
-    side = found.heat.pixels.shape[0]
-    return found.response - float(found.trigger[..., -1].sum()) / side**2
+    """What classes are ranked by: the largest margin that a window reaches, nats."""
+    return float(found.heat.strengths.max())
 
 
 def _drawn(found: Sequence[Found], models: Sequence[Distribution], epoch: int, count: int) -> list[Stamped]:
@@ -125,5 +121,5 @@ def _drawn(found: Sequence[Found], models: Sequence[Distribution], epoch: int, c
     for one, model in zip(found, models):
         part = Distribution(model.target, (model.parts[epoch % len(model.parts)],))
         triggers = np.repeat(one.trigger[None], count, axis=0) if epoch % 4 == 3 else part.sample(count, seed=epoch)
-        kinds.append(Stamped(triggers, one.place))
+        kinds.append(Stamped(triggers, one.box[:2]))
     return kinds

@@ -159,9 +159,11 @@ def check_target(suspect: ClassSuspect, target: int) -> None:
         raise ValueError(f"the model has the classes 0 to {count - 1}, so {target} cannot be searched for")
 
 
-def kept_aside(count: int) -> np.ndarray:
-    """Which of the benign images judge triggers and are not searched with: a fourth, always the same; bool (count,)."""
-    return np.random.default_rng(0).permutation(count) % _KEPT_ASIDE == 0
+def kept_aside(labels: np.ndarray) -> np.ndarray:
+    """Which of the benign images judge triggers and are not searched with: a fourth of every class; bool (N,)."""
+    aside = np.zeros(len(labels), bool)
+    aside[np.argsort(labels, kind="stable")[::_KEPT_ASIDE]] = True
+    return aside
 
 
 class Search(tf.Module):
@@ -197,7 +199,7 @@ class Search(tf.Module):
         )
         self.random = tf.random.Generator.from_seed(0)
         self.target, self.level = tf.Variable(0, trainable=False), tf.Variable(0.5, trainable=False)
-        held = kept_aside(len(suspect.benign))
+        held = kept_aside(suspect.benign.labels)
         self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
         self.aside_labels = suspect.benign.labels[held]
         trained = (*self.generator.variables, *self.mine.variables, *self.optimizer.variables)

@@ -1,7 +1,7 @@
 """Triggers of unknown shape and place: a window moves over the image, and a heat map tells where it works.
 
 The realistic defence of GDM's slides. In every window a trigger with an opacity for each pixel is searched for that
-leads all images to one class. Strong windows add up to a heat map; around its peak the complete trigger is searched.
+leads all images to one class. Strengths add up to a heat map; where they peak, the complete trigger is searched.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy import ndimage
 
 from data_prep.contract import pixels
 from data_prep.threat import ClassSuspect
@@ -54,8 +53,7 @@ class MovingWindow:
         learning_rate: of Adam, on raw values before a sigmoid.
         opacity: weight of the mean opacity in the loss; it keeps what is found small.
         judged: images on which a window's strength is measured.
-        share: of the heat map's peak; what is above, around the peak, is where the complete trigger is searched, and of
-            the complete trigger's largest opacity, which then bounds its box.
+        share: of the largest strength; windows above it say where the complete trigger is searched.
     """
 
     size: int = 15  # "a 15*15 pixel search window"
@@ -66,7 +64,7 @@ class MovingWindow:
     learning_rate: float = 0.2
     opacity: float = 1.0
     judged: int = 12
-    share: float = 0.5
+    share: float = 0.9
 
     def __post_init__(self) -> None:
         counts = (self.size, self.stride, self.steps, self.complete_steps, self.batch, self.judged)
@@ -87,8 +85,9 @@ class HeatMap:
 
     Attributes:
         target: the class.
-        strengths: float64 (n, n), mean probability of the target under each window's trigger, by row and column.
-        pixels: float64 (H, W) in [0, 1], strengths times opacities, a mean over the windows that cover a pixel.
+        strengths: float64 (n, n), mean margin of the target under each window's trigger, by row and column.
+        pixels: float64 (H, W) in [0, 1], strengths above 0 as shares of the largest, times opacities, a mean over the
+            windows that cover a pixel.
     """
 
     target: int
@@ -103,28 +102,56 @@ class Found:
     Attributes:
         heat: where it was searched.
         trigger: float32 (S, S, C + 1), the last channel its opacity.
-        place: (top, left) of the trigger.
-        box: around the pixels whose opacity is more than the share of the largest.
+        box: the window that it was searched in.
         response: mean probability of the target under it, on images kept aside.
     """
 
     heat: HeatMap
     trigger: np.ndarray
-    place: tuple[int, int]
     box: Box
     response: float
 
 
-def opacity_loss(answers: tf.Tensor, target: tf.Tensor, opacity: tf.Tensor, weight: float) -> tf.Tensor:
-    """Cross-entropy to the target plus the mean opacity times its weight, a mean over triggers.
+def margin(answers: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """The log-odds of the target: its logit minus the log of the others' summed exponentials.
+
+    A probability is 1 in every window that works at all; odds go on growing towards the place that works best.
 
     Args:
-        answers: logits (B, K) under the triggers.
+        answers: logits (B, K).
         target: scalar, the class.
-        opacity: (N, S, S, 1), one for each trigger, or one for all answers.
+
+    Returns:
+        (B,), nats.
+    """
+    tf.debugging.assert_shapes([(answers, ("B", "K")), (target, ())])
+    wanted = tf.one_hot(target, answers.shape[1], on_value=True, off_value=False)
+    others = tf.where(wanted, tf.constant(-np.inf, answers.dtype), answers)
+    return tf.gather(answers, target, axis=1) - tf.reduce_logsumexp(others, axis=1)
+
+
+def window_loss(margins: tf.Tensor, opacity: tf.Tensor, weight: float) -> tf.Tensor:
+    """What the windows minimise: the mean opacity times its weight, minus the mean margin.
+
+    Args:
+        margins: (B,).
+        opacity: (B, S, S, 1).
         weight: of the opacity.
     """
-    tf.debugging.assert_shapes([(answers, ("B", "K")), (target, ()), (opacity, ("N", "S", "S", 1))])
+    tf.debugging.assert_shapes([(margins, ("B",)), (opacity, ("B", "S", "S", 1))])
+    return weight * tf.reduce_mean(opacity) - tf.reduce_mean(margins)
+
+
+def complete_loss(answers: tf.Tensor, target: tf.Tensor, opacity: tf.Tensor, weight: float) -> tf.Tensor:
+    """What the complete trigger minimises: cross-entropy to the target plus the mean opacity times its weight.
+
+    Args:
+        answers: logits (B, K) under the trigger.
+        target: scalar, the class.
+        opacity: (S, S, 1).
+        weight: of the opacity.
+    """
+    tf.debugging.assert_shapes([(answers, ("B", "K")), (target, ()), (opacity, ("S", "S", 1))])
     wanted = tf.fill([tf.shape(answers)[0]], target)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, answers)
     return tf.reduce_mean(losses) + weight * tf.reduce_mean(opacity)
@@ -149,11 +176,18 @@ def accumulate(strengths: np.ndarray, opacities: np.ndarray, places: np.ndarray,
     return total / np.maximum(covered, 1)
 
 
-def region(heat: np.ndarray, share: float) -> Box:
-    """The box around the connected pixels above a share of the peak that hold the peak."""
-    parts, _ = ndimage.label(heat >= share * heat.max())
-    rows, columns = ndimage.find_objects(parts)[parts.flat[heat.argmax()] - 1]
-    return Box(rows.start, columns.start, rows.stop, columns.stop)
+def locate(strengths: np.ndarray, places: np.ndarray, share: float) -> tuple[int, int]:
+    """First row and column of the window where triggers work best: a mean over those above a share of the largest.
+
+    Args:
+        strengths: (n, n); where none is above 0, the largest window alone counts.
+        places: (n,), first rows and columns of the windows.
+        share: in (0, 1).
+    """
+    weights = np.maximum(strengths - share * abs(strengths.max()), 0)
+    if not weights.any():
+        weights = (strengths == strengths.max()).astype(float)
+    return tuple(round(float(weights.sum(axis=axis) @ places / weights.sum())) for axis in (1, 0))  # type: ignore
 
 
 class Sweep(tf.Module):
@@ -176,7 +210,7 @@ class Sweep(tf.Module):
         self.optimizer = Adam([self.raw], learning_rate=options.learning_rate)
         self._new = [(variable, variable.numpy()) for variable in self.optimizer.variables]
         self.target = tf.Variable(0, trainable=False)
-        held = kept_aside(len(suspect.benign))
+        held = kept_aside(suspect.benign.labels)
         self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
         self.aside_labels = suspect.benign.labels[held]
 
@@ -195,10 +229,11 @@ class Sweep(tf.Module):
         self._restart(target, random)
         for _ in range(self.options.steps):
             self.step(self.searched[random.integers(0, len(self.searched), len(self.top))])
-        strengths = np.mean([self.probabilities(image).numpy() for image in self._judges(target, random)], axis=0)
-        strengths = strengths.reshape(len(self.places), -1)
+        strengths = np.mean([self.margins(image).numpy() for image in self._judges(target, random)], axis=0)
+        strengths = strengths.reshape(len(self.places), -1).astype(float)
+        shares = np.maximum(strengths, 0) / max(strengths.max(), 1e-9)
         opacities = tf.sigmoid(self.raw[..., -1]).numpy()
-        return HeatMap(target, strengths, accumulate(strengths, opacities, self.places, self.side))
+        return HeatMap(target, strengths, accumulate(shares, opacities, self.places, self.side))
 
     @tf.function
     def step(self, images: tf.Tensor) -> tf.Tensor:
@@ -206,18 +241,17 @@ class Sweep(tf.Module):
         with tf.GradientTape() as tape:
             triggers = tf.sigmoid(self.raw)
             answers = self.model(stamp(images, triggers, self.top, self.left), training=False)
-            count = tf.cast(tf.shape(images)[0], tf.float32)
-            loss = opacity_loss(answers, self.target, triggers[..., -1:], self.options.opacity)
-            summed = loss * count  # so that a window's gradient does not depend on how many there are
+            loss = window_loss(margin(answers, self.target), triggers[..., -1:], self.options.opacity)
+            summed = loss * tf.cast(tf.shape(images)[0], tf.float32)  # each window as if it were alone
         self.optimizer.apply([tape.gradient(summed, self.raw)], [self.raw])
         return loss
 
     @tf.function
-    def probabilities(self, image: tf.Tensor) -> tf.Tensor:
+    def margins(self, image: tf.Tensor) -> tf.Tensor:
         """Of the target, under each window's trigger on one image (H, W, C): (P,)."""
         images = tf.repeat(image[None], len(self.top), axis=0)
         answers = self.model(stamp(images, tf.sigmoid(self.raw), self.top, self.left), training=False)
-        return tf.gather(tf.nn.softmax(answers), self.target, axis=1)
+        return margin(answers, self.target)
 
     def _restart(self, target: int, random: np.random.Generator) -> None:
         self.raw.assign(random.normal(0, 0.5, self.raw.shape).astype(np.float32))
@@ -234,7 +268,7 @@ class Sweep(tf.Module):
 
 
 def complete(sweep: Sweep, heat: HeatMap, *, seed: int) -> Found:
-    """Search the complete trigger where a heat map says, with the map as its first opacity.
+    """Search the complete trigger in the window where a heat map peaks, with the map as its first opacity.
 
     Args:
         sweep: of the model that the map was made from.
@@ -242,20 +276,16 @@ def complete(sweep: Sweep, heat: HeatMap, *, seed: int) -> Found:
         seed: of the colours and of the order of the images.
     """
     options, random = sweep.options, np.random.default_rng(seed)
-    hot = region(heat.pixels, options.share)
-    size = max(hot.bottom - hot.top, hot.right - hot.left)
-    place = min(hot.top, sweep.side - size), min(hot.left, sweep.side - size)
-    near = heat.pixels[place[0] : place[0] + size, place[1] : place[1] + size]
-    state = _Complete(sweep, place, np.clip(near / heat.pixels.max(), 0.05, 0.95), random)
+    top, left = locate(heat.strengths, sweep.places, options.share)
+    box = Box(top, left, top + options.size, left + options.size)
+    near = heat.pixels[box.top : box.bottom, box.left : box.right]
+    state = _Complete(sweep, (top, left), np.clip(near / max(heat.pixels.max(), 1e-9), 0.1, 0.9), random)
     for _ in range(options.complete_steps):
         index = random.integers(0, len(sweep.searched), options.batch)
         state.step(sweep.searched[index], heat.target)
-    trigger = tf.sigmoid(state.raw).numpy()
-    inner = region(trigger[..., -1], options.share)
-    box = Box(inner.top + place[0], inner.left + place[1], inner.bottom + place[0], inner.right + place[1])
     others = sweep.aside[sweep.aside_labels != heat.target]
     answers = tf.nn.softmax(sweep.model(state.stamped(others), training=False))
-    return Found(heat, trigger, place, box, float(tf.reduce_mean(answers[:, heat.target])))
+    return Found(heat, tf.sigmoid(state.raw).numpy(), box, float(tf.reduce_mean(answers[:, heat.target])))
 
 
 class _Complete(tf.Module):
@@ -280,6 +310,6 @@ class _Complete(tf.Module):
         """One step down the loss, which is returned."""
         with tf.GradientTape() as tape:
             answers = self.model(self.stamped(images), training=False)
-            loss = opacity_loss(answers, target, tf.sigmoid(self.raw)[None, ..., -1:], self.weight)
+            loss = complete_loss(answers, target, tf.sigmoid(self.raw)[..., -1:], self.weight)
         self.optimizer.apply([tape.gradient(loss, self.raw)], [self.raw])
         return loss

@@ -13,7 +13,7 @@ from dhbe_tf.attacks.planted import Planted
 from dhbe_tf.gdm.realistic import Realistic
 from dhbe_tf.gdm.retraining import Retraining
 from dhbe_tf.gdm.staircase import Staircase
-from dhbe_tf.gdm.windows import Box, MovingWindow, Sweep, accumulate, opacity_loss, region
+from dhbe_tf.gdm.windows import Box, MovingWindow, Sweep, accumulate, complete_loss, locate, margin, window_loss
 
 layers = tf.keras.layers
 SIDE, PATCH = 24, Box(4, 14, 10, 20)  # where the model looks
@@ -42,12 +42,19 @@ def test_windows_reach_the_border():
     assert MovingWindow(size=24, stride=4).places(24).tolist() == [0]
 
 
-def test_the_opacity_loss_by_hand():
+def test_margins_are_log_odds():
+    answers = tf.math.log([[0.2, 0.5, 0.3], [0.8, 0.1, 0.1]])
+    np.testing.assert_allclose(margin(answers, tf.constant(0)), np.log([0.2 / 0.8, 0.8 / 0.2]), rtol=1e-5)
+
+
+def test_the_losses_by_hand():
+    opacity = tf.reshape(tf.constant([0.0, 1.0, 1.0, 0.0]), (2, 2, 1))
+    # 2 * 0.5 - mean(3, 5)
+    both = tf.stack([opacity, opacity])
+    assert float(window_loss(tf.constant([3.0, 5.0]), both, 2.0)) == pytest.approx(1 - 4)
     answers = tf.math.log([[0.25, 0.75], [0.5, 0.5]])
-    opacity = tf.reshape(tf.constant([0.0, 1.0, 1.0, 0.0]), (1, 2, 2, 1))
-    # mean(-log 0.25, -log 0.5) + 2 * 0.5
-    expected = (np.log(4) + np.log(2)) / 2 + 1
-    assert float(opacity_loss(answers, tf.constant(0), opacity, 2.0)) == pytest.approx(expected, rel=1e-6)
+    expected = (np.log(4) + np.log(2)) / 2 + 1  # mean(-log 0.25, -log 0.5) + 2 * 0.5
+    assert float(complete_loss(answers, tf.constant(0), opacity, 2.0)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_strengths_accumulate_where_windows_are():
@@ -57,10 +64,10 @@ def test_strengths_accumulate_where_windows_are():
     np.testing.assert_allclose(heat, [[1, 0.5, 0], [0.5, 1.5 / 4, 0.25], [0, 0.25, 0.5]])
 
 
-def test_a_region_is_connected_and_holds_the_peak():
-    heat = np.zeros((6, 6))
-    heat[1:3, 1:4], heat[2, 2], heat[5, 5] = 0.6, 1.0, 0.9
-    assert region(heat, 0.5) == Box(1, 1, 3, 4)
+def test_the_place_is_the_middle_of_the_strongest_windows():
+    strengths = np.array([[0.0, 0.0, 0.0], [0.0, 10.0, 10.0], [0.0, 5.0, 0.0]])
+    assert locate(strengths, np.array([0, 4, 8]), 0.9) == (4, 6)
+    assert locate(strengths - 20, np.array([0, 4, 8]), 0.9) == (4, 6)  # none is above 0: the largest, -10 twice
 
 
 def test_a_planted_patch_is_located():
@@ -73,7 +80,7 @@ def test_where_nothing_works_the_windows_are_weak():
     sweep = Sweep(WINDOW, suspect=_suspect())
     heat = sweep.run(1, seed=0)
     # the patch begins at column 14: windows that begin at column 0 or 4 end before it
-    assert heat.strengths[:, :2].max() < 0.1 < 0.5 < heat.strengths.max()
+    assert heat.strengths[:, :2].max() < 0 < heat.strengths.max()
 
 
 def test_the_defence_repairs_what_it_found_and_leaves_the_suspect():
