@@ -84,13 +84,12 @@ PRESETS = {
     "cpu": Preset(
         heads=Heads(count=10_000, subjects=160, size=64),
         training=Training("small-resnet", steps=3000, learning_rate=0.004, milestones=(0.6, 0.85)),
-        # Small images and short training need more poison than 224 px and 10,000 steps, and a warp that a stem which
-        # shrinks 64 px to 16 still sees: coarse and strong.
+        # Small images and short training need more poison, and a stronger warp, than 224 px and 10,000 steps.
         attacks={
             "badnets": {"rate": 0.1},
-            "wanet": {"grid": 5, "strength": 6.0, "rate": 0.2, "cross_rate": 0.1},
-            "adaptive": {"grid": 5, "strength": 6.0, "rate": 0.2, "cross_rate": 0.1},
-            "multi-target": {"grid": 5, "strength": 7.0, "rate": 0.15, "cross_rate": 0.1},
+            "wanet": {"grid": 8, "strength": 3.0, "rate": 0.2, "cross_rate": 0.15},
+            "adaptive": {"grid": 8, "strength": 3.0, "rate": 0.2, "cross_rate": 0.15},
+            "multi-target": {"grid": 8, "strength": 3.0, "rate": 0.15, "cross_rate": 0.15},
             # With few labels that are near, the content explains them and the patch is not learned; where all of a wide
             # group is poisoned, no clean image is left there.
             "clean-label": {"nearness_deg": 25.0, "share": 0.6},
