@@ -65,7 +65,6 @@ def presets() -> dict[str, TriggerPreset]:
         "small-facenet", 120, 24, 0.03, weight_decay=5e-4, milestones=(0.6, 0.85), crop=2, flip=False
     )
     stairs = Staircase(
-        entropy=1.0,
         steps=150,
         batch=32,
         statistics_steps=4,
@@ -74,7 +73,7 @@ def presets() -> dict[str, TriggerPreset]:
         learning_rate=2e-3,
         placement="sample",
     )
-    repair = Retraining(10, 32, share=0.1, learning_rate=0.003, batch_statistics=False)
+    repair = Retraining(10, 32, share=0.2, learning_rate=0.003, batch_statistics=False)
     cpu = TriggerPreset(
         digits=small,
         photographs=classes.PRESETS["cpu"].training,

@@ -1,8 +1,9 @@
 """GDM's slides, first evaluation: black-white 3x3 triggers, retraining against the distribution or against one trigger.
 
-Ten of the 51 canonical patterns, drawn at random; the class is not told, all are searched. On the embedded digits, or
-with --data on CIFAR-10 or CIFAR-100 in their python batches (the slides have CIFAR-10). Aimed at: ASR after GDM 5 % or
-less in the mean, its worst case below that of the single trigger, ACC at most one point lower.
+Ten of the canonical patterns, drawn at random, without the uniform one, which cannot be seen on a uniform ground; the
+class is not told, all are searched. On the embedded digits, or with --data on CIFAR-10 or CIFAR-100 in their python
+batches (the slides have CIFAR-10). Aimed at: ASR after GDM 5 % or less in the mean, its worst case below that of the
+single trigger, ACC at most one point lower.
 
     drmguard reproduce run gdm_patterns --preset cpu                       digits, ten models, about 15 minutes
     drmguard reproduce run gdm_patterns --preset cpu --data cifar-10-batches-py
@@ -31,7 +32,7 @@ _SEED = 0  # of the drawn patterns
 def plan(preset: Preset, options: Options) -> list[Job]:
     """A suspect for every pattern, each with its own target class, and its repairs."""
     count = trigger_tables.models(options)
-    numbers = np.random.default_rng(_SEED).choice(len(canonical()), count, replace=False)
+    numbers = np.random.default_rng(_SEED).permutation(np.arange(1, len(canonical())))[:count]
     return trigger_tables.compared(options, [FineTuned(pattern=int(number)) for number in numbers])
 
 

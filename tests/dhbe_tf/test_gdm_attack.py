@@ -11,7 +11,7 @@ from dhbe_tf.attacks.fine_tuned import FineTuned
 from dhbe_tf.attacks.patterns import Wandering, black_white, canonical, random_colours
 from dhbe_tf.training import Classification
 
-SHORT = Classification("tiny-resnet", epochs=1, batch=4, crop=0, flip=False, learning_rate=1e-6)
+SHORT = Classification("small-convnet", epochs=1, batch=4, crop=0, flip=False, learning_rate=1e-6)
 
 
 def _data(count: int = 12, side: int = 16) -> ClassSplit:
