@@ -109,7 +109,7 @@ PRESETS = {
         controls=Controls(),
         unlearning=Unlearning(),
         neural_cleanse=NeuralCleanse(restarts=3, steps=100, minibatches=4),
-        feature_re=FeatureRE(warmup=10, epochs=40, minibatches=4, batch=32, width=8),
+        feature_re=FeatureRE(warmup=30, epochs=40, minibatches=4, batch=24, width=4),
         anp=ANP(steps=200, batch=100),
     ),
     "smoke": Preset(

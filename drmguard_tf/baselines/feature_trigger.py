@@ -127,8 +127,12 @@ def masked_spread(mask: tf.Tensor, features: tf.Tensor, benign: tf.Tensor) -> tf
         mask: float (D,) in [0, 1].
         features, benign: float (B, D), (N, D).
     """
-    changed, usual = (tf.reduce_sum(mask * tf.math.reduce_std(x, axis=0)) for x in (features, benign))
+    changed, usual = (tf.reduce_sum(mask * _deviation(x)) for x in (features, benign))
     return changed / usual
+
+
+def _deviation(features: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.math.reduce_variance(features, axis=0) + 1e-12)  # a root has no slope at 0, where ReLUs sleep
 
 
 def near_target(reference: Reference, target: tf.Tensor) -> tf.Tensor:

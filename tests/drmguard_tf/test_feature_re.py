@@ -84,6 +84,14 @@ def test_masked_spread_by_hand():
     assert float(feature_trigger.masked_spread(tf.constant([1.0, 0.5]), features, benign)) == pytest.approx(1 / 3)
 
 
+def test_features_that_are_asleep_do_not_spoil_the_gradient():
+    features = tf.Variable([[1.0, 0.0], [3.0, 0.0]])
+    with tf.GradientTape() as tape:
+        spread = feature_trigger.masked_spread(tf.ones(2), features, tf.constant([[0.0, 0.0], [4.0, 16.0]]))
+    # deviation 1 of the first, d/dx of it is -0.5 and 0.5, over 2 + 8
+    np.testing.assert_allclose(tape.gradient(spread, features), [[-0.05, 0], [0.05, 0]], atol=1e-6)
+
+
 def test_score_by_hand():
     # 0.5 + 0.2 + what lies above the limits, 0.4
     assert float(feature_trigger.score(0.5, 0.2, tf.constant([-0.3, 0.4]))) == pytest.approx(1.1)
