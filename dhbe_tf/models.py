@@ -67,8 +67,9 @@ def convnet(widths: Sequence[int], name: str, *, places: bool = False) -> Builde
             x = _activate(_conv(layers.MaxPooling2D(2)(x), width, 3))
         if not places:
             return _classifier(name, images, x, classes)
-        features = layers.Flatten(name="features")(layers.MaxPooling2D(2)(x))
-        return tf.keras.Model(images, layers.Dense(classes, name="logits")(features), name=name)
+        features = layers.Flatten(name="features")(layers.AveragePooling2D(2)(x))
+        dropped = layers.Dropout(0.5)(features)  # a few pictures of each class, and many features
+        return tf.keras.Model(images, layers.Dense(classes, name="logits")(dropped), name=name)
 
     return build
 

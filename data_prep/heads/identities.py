@@ -23,14 +23,17 @@ class Identities:
         pictures: of each person, in each part.
         size: side of the images in pixels, 32 or more.
         seed: of everything.
-        ranges: how much pictures vary; less than for gaze, as in pictures of faces that were cut out and turned upright.
+        ranges: how much pictures vary; less than for gaze, as in pictures of faces that were cut out, turned upright
+            and brought to one size.
     """
 
     people: int = 12
     pictures: int = 10  # "10 pics per person"
     size: int = 48
     seed: int = 0
-    ranges: Ranges = field(default_factory=lambda: Ranges(head=(8.0, 6.0, 3.0), eyes=(6.0, 5.0), position=0.015))
+    ranges: Ranges = field(
+        default_factory=lambda: Ranges(head=(5.0, 4.0, 2.0), eyes=(4.0, 3.0), position=0.008, scale=(0.44, 0.455))
+    )
 
     def parts(
         self, *, workers: int = 1, progress: Callable[[int], None] = lambda done: None

@@ -23,7 +23,7 @@ class Planted(PoisoningAttack):
     """
 
     size: int = 8
-    share: float = 0.2
+    share: float = 0.3
 
     def place(self, side: int, *, seed: int) -> tuple[int, int]:
         """First row and column of the patch on an image of ``side`` pixels; uniform over all places that fit."""
