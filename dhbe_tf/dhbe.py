@@ -251,6 +251,21 @@ class Erasure(tf.Module):
                 variable.assign(kept.pop(0))
         return pixels, patches
 
+    def deviation(self, count: int = 256) -> float:
+        """How far the student is from the teacher on drawn samples, which needs no data.
+
+        Args:
+            count: how many; always the same ones.
+
+        Returns:
+            The discrepancy (Eq. 2) as a share of what a constant answer, the teacher's mean, would have: 0 is a student
+            that answers like the teacher, 1 one that might as well ignore its input.
+        """
+        inputs = self.domain.inputs(draw(tf.random.Generator.from_seed(0), count, self.teacher.input_shape[1:]))
+        mine, theirs = (network(inputs, training=False) for network in (self.student, self.teacher))
+        constant = losses.discrepancy(tf.reduce_mean(theirs, axis=0, keepdims=True) + tf.zeros_like(theirs), theirs)
+        return float(losses.discrepancy(mine, theirs) / tf.maximum(constant, 1e-12))
+
     def iterate(self) -> Losses:
         """One iteration of Alg. 1."""
         self._anneal()

@@ -55,21 +55,22 @@ class ClassPreset:
 
 # Ours, for two cores and hundreds of iterations instead of thousands; EQUATIONS.md of dhbe_tf, difference 6.
 _BRIEF = DHBE(
-    epochs=15,
+    epochs=12,
     iterations=20,
     batch=32,
     weight=2.0,
-    placement="sample",
-    copies=8,
+    placement="borders",
+    copies=3,
+    drawn=1.0,
     batch_statistics=False,
-    smoothness=0.012,
+    latent=64,
     sample_width=8,
     trigger_width=16,
     learning_rate=0.002,
-    generator_rate=2e-3,
+    generator_rate=1e-2,
     milestones=(0.6, 0.85),
 )
-_DIGITS = Classification("tiny-resnet", epochs=50, batch=64, crop=3, flip=False, contrast=True)
+_DIGITS = Classification("tiny-resnet", epochs=50, batch=64, crop=1, flip=False, contrast=True)
 
 PRESETS = {
     "paper": ClassPreset(Classification(), replace(_DIGITS, epochs=100), _attacks(300), DHBE()),
@@ -77,7 +78,7 @@ PRESETS = {
         Classification("narrow-resnet18", epochs=20, milestones=(0.6, 0.85)),
         _DIGITS,
         _attacks(300),
-        replace(_BRIEF, epochs=50, batch=64, sample_width=16),
+        replace(_BRIEF, epochs=24, batch=64),
     ),
     "smoke": ClassPreset(
         Classification("tiny-resnet", epochs=1),
@@ -86,7 +87,7 @@ PRESETS = {
         replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8),
     ),
 }
-DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets(count=200)}, _BRIEF)
+DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets()}, _BRIEF)
 
 
 def read(data: str) -> tuple[ClassSplit, ClassSplit]:

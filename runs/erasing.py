@@ -5,26 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import ClassSplit
-from data_prep.threat import Backdoored
 from dhbe_tf import logits
 from dhbe_tf.dhbe import DHBE, Erasure, Losses
 from dhbe_tf.domain import Domain, declared, read
-from runs import classes
 from runs import export as exports
 from runs import safety, store
 from runs.checkpoints import DiskJournal
+from runs.measuring import measure_of
 from runs.report.erasing import ErasingPage, Row, render
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _SHOWN = 8
+_LOST = 0.8  # deviation
 _SECONDS = 60.0  # between checkpoints
 
 
@@ -36,8 +35,8 @@ class EraseOptions:
         model: the file.
         white: value of a white pixel in the model's inputs; None reads it from the model.
         mean, std: of the training images in units of white, one number or one per channel; None reads them.
-        test, attack: data to measure on and the train.json of a known attack, for experiments; the erasing itself
-            looks at neither.
+        test, attack: data to measure on and the train.json of a known attack (:mod:`runs.measuring`), for experiments;
+            the erasing itself looks at neither.
         erasing: options of DHBE.
         seed: of all noise.
         tensorboard: folder for curves.
@@ -82,8 +81,7 @@ def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], No
     suspect = safety.load_model(options.model)
     logits.check(suspect)
     domain = domain_of(options, suspect)
-    test = None if options.test is None else classes.read_test(options.test)
-    known = known_attack(options, suspect, test)
+    measure = measure_of(options.test, options.attack, suspect, domain.white)
     started, source = time.perf_counter(), store.digest_of_files(options.model)
     erasure = Erasure(options.erasing, model=suspect, domain=domain, seed=options.seed)
     key = store.digest((source, domain, options.erasing, options.seed))
@@ -99,57 +97,15 @@ def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], No
         "outputs_compared": "before the softmax" if logits.ends_in_softmax(suspect) else "as they are",
         "erasing": asdict(options.erasing),
         "seed": options.seed,
+        "deviation": erasure.deviation(),
         "last_losses": dict(zip(Losses._fields, history[-1].tolist())),
-        "metrics": compare(suspect, cleaned, domain, test, known),
+        "metrics": measure and {"before": measure(suspect), "after": measure(cleaned)},
         "seconds": round(time.perf_counter() - started, 1),
         "versions": exports.versions(),
     }
     write(out, cleaned, domain, erasure, history, record)
     journal.finish()
     return record
-
-
-def known_attack(options: EraseOptions, model: tf.keras.Model, test: ClassSplit | None) -> Backdoored | None:
-    """The attack that is to be measured, if one is named.
-
-    Raises:
-        ValueError: if there is nothing to measure it on, or test images and model do not fit.
-    """
-    if options.attack is not None and test is None:
-        raise ValueError("--attack is used for metrics only and needs --test, the data to measure on")
-    if test is not None and (
-        test.images.shape[1:] != model.input_shape[1:] or len(test.classes) != model.output_shape[-1]
-    ):
-        raise ValueError(
-            f"the model maps {model.input_shape[1:]} to {model.output_shape[-1]} outputs, the test data has images of "
-            f"{test.images.shape[1:]} and {len(test.classes)} classes"
-        )
-    if options.attack is None:
-        return None
-    trigger, target = classes.known_trigger(store.read_json(options.attack))
-    return Backdoored(model, trigger, np.array(target))
-
-
-def compare(
-    suspect: tf.keras.Model, cleaned: tf.keras.Model, domain: Domain, test: ClassSplit | None, known: Backdoored | None
-) -> dict[str, Any] | None:
-    """Metrics before and after, None without test data."""
-    if test is None:
-        return None
-    before, after = (in_pixels(model, domain.white) for model in (suspect, cleaned))
-    known = known and replace(known, model=before)
-    return {
-        "before": classes.measure(before, test, known),
-        "after": classes.measure(after, test, known),
-    }
-
-
-def in_pixels(model: tf.keras.Model, white: float) -> tf.keras.Model:
-    """The model for images in [0, 1]; its layers and weights are shared."""
-    if white == 1:
-        return model
-    images = tf.keras.Input(model.input_shape[1:])
-    return tf.keras.Model(images, model(tf.keras.layers.Rescaling(white)(images)))
 
 
 def write(
@@ -192,14 +148,21 @@ def rows(metrics: dict[str, Any] | None) -> list[Row]:
         return []
     before, after = metrics["before"], metrics["after"]
     counted = before.get("counted")
-    names = {
+    shares = {
         "acc": f"accuracy on {before['images']} clean images (ACC)",
         "asr": f"attack success (ASR), over {counted} images of other classes that the suspect gets right",
         "asr_own": "the same over images that the model itself gets right, as the authors' code counts",
         "asr_x4": "ASR with the trigger in four corners",
         "asr_x9": "ASR with the trigger in nine places",
     }
-    return [Row(text, _percent(before[key]), _percent(after[key])) for key, text in names.items() if key in before]
+    errors = {
+        "re_deg": f"error on {before['images']} clean images (RE)",
+        "ae_deg": "error to the attacker's target on triggered images (AE, large is good)",
+        "dae_deg": "error to the truth on triggered images (DAE)",
+    }
+    found = [Row(text, _percent(before[key]), _percent(after[key])) for key, text in shares.items() if key in before]
+    angles = [Row(text, f"{before[k]:.2f}°", f"{after[k]:.2f}°") for k, text in errors.items() if k in before]
+    return found + angles
 
 
 def card_of(
@@ -232,6 +195,9 @@ def card_of(
 def describe(record: dict[str, Any]) -> str:
     """The result in words."""
     lines = [f"inputs: white is {record['domain']['white']:g}, mean and std {record['domain']['source']}"]
+    lines.append(f"deviation from the suspect on drawn pictures: {record['deviation']:.2f} (1: it ignores its input)")
+    if record["deviation"] > _LOST:
+        lines.append("the student lost what the suspect knew; lower --weight, or take another --seed")
     lines += [f"{row.name}: {row.before} -> {row.after}" for row in rows(record["metrics"])]
     if record["metrics"] is None:
         lines.append("not measured: give --test to see the accuracy, and --attack to see the attack's success")

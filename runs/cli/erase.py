@@ -36,7 +36,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
 @click.option("--iterations", type=click.IntRange(min=1), help="In all. Default: preset's.")
-@click.option("--test", help="To measure on: 'digits', CIFAR batches, or a table of classes. Not used in the erasing.")
+@click.option("--test", help="To measure on: 'digits', CIFAR batches, a table of classes, or of angles.")
 @click.option("--attack", type=click.Path(path_type=Path), help="train.json of a known attack, to measure its success.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for curves.")
 @preset_option
@@ -67,7 +67,7 @@ def erase(
               drmguard erase suspect.h5 --method gdm --benign faces/ --out clean     with benign images (GDM)
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
-    Not ready: the presets cpu and smoke do not erase yet, and paper has not been run. Measure the result (--test).
+    The preset cpu has been tried on digits only, paper has not been run. Measure the result (--test).
     """
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
@@ -121,10 +121,7 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
 
 def evaluate_classifier(model: Path, test: Path, attack: Optional[Path]) -> dict[str, Any]:
     """``evaluate`` on a table of classes."""
-    from runs import classes, erasing, safety
+    from runs import classes, measuring, safety
 
-    loaded = safety.load_model(model)
-    question = erasing.EraseOptions(model, None, None, None, str(test), attack, classes.DEMO.erasing, 0)
-    data = classes.read_test(str(test))
-    known = erasing.known_attack(question, loaded, data)
-    return classes.measure(loaded, data, known)
+    loaded, data = safety.load_model(model), classes.read_test(str(test))
+    return classes.measure(loaded, data, measuring.known_attack(attack, loaded, data))

@@ -12,6 +12,7 @@ from data_prep.contract import Split
 from data_prep.threat import Suspect
 from dhbe_tf.dhbe import DHBE, Erasure
 from dhbe_tf.domain import declared
+from dhbe_tf.drawn import draw
 from drmguard_tf.reference import check_fit
 
 layers = tf.keras.layers
@@ -111,6 +112,15 @@ def test_the_benign_set_is_not_looked_at():
 def test_drmguard_says_that_it_needs_the_benign_set():
     with pytest.raises(ValueError, match="benign set"):
         check_fit(Suspect(_model()))
+
+
+def test_deviation_is_none_at_the_start_and_one_for_a_constant_answer():
+    erasure = _erasure()
+    assert erasure.deviation() == 0
+    drawn = draw(tf.random.Generator.from_seed(0), 256, SHAPE)
+    answers = erasure.teacher(drawn).numpy()
+    erasure.student.layers[-1].set_weights([np.zeros((4, 3)), answers.mean(axis=0)])
+    assert erasure.deviation() == pytest.approx(1, rel=1e-4)
 
 
 def test_same_seed_same_losses_and_another_seed_others():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from data_prep import class_table
-from data_prep.contract import ClassSplit
+from data_prep import class_table, image_table
+from data_prep.contract import TASKS, ClassSplit, Split
 from dhbe_tf.attacks.triggers import Checkerboard, Patch
-from runs import classes, erase_demo
+from runs import classes, erase_demo, erasing
 from runs.cli import main
+from runs.erasing import EraseOptions
 from runs.report.erasing import ErasingPage, Row, render
 
 layers = tf.keras.layers
@@ -136,6 +138,32 @@ def test_models_of_other_kinds_are_erased(tmp_path, model, extra):
     code, output = _run("erase", _saved(tmp_path, model()), "--out", tmp_path / "clean", *SHORT, *extra)
     assert code == 0, output
     assert "not measured" in output
+
+
+def test_regression_models_are_measured_in_degrees(tmp_path):
+    model = _model(layers.Rescaling(2, offset=-1), outputs=2, ending="linear")
+    model.layers[-1].set_weights([np.zeros((4, 2)), np.zeros(2)])  # looks straight ahead
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+    data = Split(images, np.float32([[0.1, 0]] * 4), np.arange(4))
+    (tmp_path / "test").mkdir()
+    image_table.write(tmp_path / "test", TASKS["gaze"], data)
+    attack = {"BadNets": {"rate": 0.05, "size": 0.2}}
+    (tmp_path / "train.json").write_text(json.dumps({"attack": attack, "target_rad": [-0.2, 0.0], "seed": 0}))
+    options = EraseOptions(
+        model=_saved(tmp_path, model),
+        white=None,
+        mean=None,
+        std=None,
+        test=str(tmp_path / "test"),
+        attack=tmp_path / "train.json",
+        erasing=replace(classes.PRESETS["smoke"].erasing, epochs=1, iterations=1),
+        seed=0,
+    )
+    record = erasing.erase(options, tmp_path / "clean", bar=erase_demo._silent_bar, say=lambda text: None)
+    before = record["metrics"]["before"]
+    # a pitch of 0.1 rad is 5.73 degrees from straight ahead, one of -0.2 rad 11.46
+    assert [round(before[name], 2) for name in ("re_deg", "ae_deg", "dae_deg")] == [5.73, 11.46, 5.73]
+    assert "RE): 5.73" in erasing.describe(record)
 
 
 def test_a_recorded_trigger_is_rebuilt():
