@@ -67,7 +67,7 @@ def erase(
               drmguard erase suspect.h5 --method gdm --benign faces/ --out clean     with benign images (GDM)
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
-    The preset cpu has been tried on digits only, paper has not been run. Measure the result (--test).
+    Not reliable: cpu erased one of two backdoors in digits, paper has not been run. Measure the result (--test).
     """
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
