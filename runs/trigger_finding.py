@@ -6,22 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep import class_table
 from data_prep.contract import ClassSplit
-from data_prep.threat import Backdoored, ClassSuspect
+from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
 from dhbe_tf.gdm.defence import GDM, attacked, drawn
 from dhbe_tf.gdm.realistic import Realistic
 from dhbe_tf.gdm.staircase import Distribution, Search, check_target, distribution, responses, samples
 from dhbe_tf.gdm.windows import Found, Sweep
-from runs import classes
 from runs import export as exports
 from runs import safety, store, trigger_models
+from runs.measuring import Measure, measure_of
 from runs.report.triggers import Heat, Level, TriggersPage, render
 from runs.spent import metered
 
@@ -51,29 +51,20 @@ class TriggerOptions:
     seed: int
 
 
-@dataclass(frozen=True)
-class _Case:
-    """What a command works on, all of it checked."""
+class _Case(NamedTuple):
+    """What a command works on, all of it checked; ``measure`` is None without test data."""
 
     suspect: ClassSuspect
-    test: Optional[ClassSplit]
-    known: Optional[Backdoored]
+    measure: Optional[Measure]
 
 
 def _case(options: TriggerOptions) -> _Case:
-    from runs.erasing import EraseOptions, known_attack
-
     model = safety.load_model(options.model)
     logits.check(model)
-    benign = _benign(options.benign)
-    suspect = ClassSuspect(model, benign)
+    suspect = ClassSuspect(model, _benign(options.benign))
     if options.target is not None:
         check_target(suspect, options.target)
-    test = None if options.test is None else classes.read_test(options.test)
-    question = EraseOptions(
-        options.model, None, None, None, options.test, options.attack, classes.DEMO.erasing, options.seed
-    )
-    return _Case(suspect, test, known_attack(question, model, test))
+    return _Case(suspect, measure_of(options.test, options.attack, model, 1.0))
 
 
 def _benign(name: str) -> ClassSplit:
@@ -200,10 +191,9 @@ def _facts(options: TriggerOptions, case: _Case, cleaned: tf.keras.Model | None)
 
 
 def _metrics(case: _Case, cleaned: tf.keras.Model | None) -> dict[str, Any] | None:
-    if case.test is None:
+    if case.measure is None:
         return None
-    after = None if cleaned is None else classes.measure(cleaned, case.test, case.known)
-    return {"before": classes.measure(case.suspect.model, case.test, case.known), "after": after}
+    return {"before": case.measure(case.suspect.model), "after": cleaned and case.measure(cleaned)}
 
 
 def _levels(model: Distribution) -> list[dict[str, float]]:
