@@ -91,7 +91,7 @@ class Training:
             if plateau is not None and plateau.reached(loss):
                 fit.skip_phase(number)
                 plateau = Plateau(plateau.options)
-            here = number + int(fit.skipped)
+            here = number + fit.steps_skipped
             progress(min(here, self.steps))
             journal.note(number, {"loss": loss})
             if here >= self.steps:
@@ -206,9 +206,14 @@ class TrainingStep(tf.Module):
         """All that changes, by name, as :meth:`data_prep.journal.Journal.resume` takes it."""
         return {"model": self.model, "optimizer": self.optimizer, "random": self.random, "skipped": self.skipped}
 
+    @property
+    def steps_skipped(self) -> int:
+        """Steps that an early stop has left out so far."""
+        return int(tf.identity(self.skipped))  # on several devices a variable is no number by itself
+
     def skip_phase(self, done: int) -> None:
         """Go on with the next learning rate, or to the end, after ``done`` steps."""
-        here = done + int(self.skipped)
+        here = done + self.steps_skipped
         ahead = [boundary + 1 for boundary in self.boundaries if boundary + 1 > here]
         self.skipped.assign_add(min([*ahead, self.steps]) - here)
 
