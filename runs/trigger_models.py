@@ -111,8 +111,9 @@ def presets() -> dict[str, TriggerPreset]:
         recognition=replace(faces, epochs=1, batch=8),
         realistic=Realistic(
             MovingWindow(size=12, stride=10, steps=2, complete_steps=2, batch=4, judged=2),
-            replace(stairs, steps=2, width=8, batch=4),
+            replace(stairs, levels=(0.9,), steps=2, width=8, batch=4),
             replace(repair, epochs=1, batch=8),
+            most=1,
         ),
     )
     return {"paper": paper, "cpu": cpu, "smoke": smoke}

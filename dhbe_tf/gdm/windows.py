@@ -210,6 +210,7 @@ class Sweep(tf.Module):
         self.optimizer = Adam([self.raw], learning_rate=options.learning_rate)
         self._new = [(variable, variable.numpy()) for variable in self.optimizer.variables]
         self.target = tf.Variable(0, trainable=False)
+        self.completing = _Complete(self.model, options)
         held = kept_aside(suspect.benign.labels)
         self.searched, self.aside = (pixels(suspect.benign.images[chosen]) for chosen in (~held, held))
         self.aside_labels = suspect.benign.labels[held]
@@ -278,38 +279,47 @@ def complete(sweep: Sweep, heat: HeatMap, *, seed: int) -> Found:
     options, random = sweep.options, np.random.default_rng(seed)
     top, left = locate(heat.strengths, sweep.places, options.share)
     box = Box(top, left, top + options.size, left + options.size)
-    near = heat.pixels[box.top : box.bottom, box.left : box.right]
-    state = _Complete(sweep, (top, left), np.clip(near / max(heat.pixels.max(), 1e-9), 0.1, 0.9), random)
+    near = heat.pixels[box.top : box.bottom, box.left : box.right] / max(heat.pixels.max(), 1e-9)
+    state = sweep.completing
+    state.restart(heat.target, box, np.clip(near, 0.1, 0.9), random)
     for _ in range(options.complete_steps):
-        index = random.integers(0, len(sweep.searched), options.batch)
-        state.step(sweep.searched[index], heat.target)
+        state.step(sweep.searched[random.integers(0, len(sweep.searched), options.batch)])
     others = sweep.aside[sweep.aside_labels != heat.target]
-    answers = tf.nn.softmax(sweep.model(state.stamped(others), training=False))
+    answers = tf.nn.softmax(sweep.model(state.stamped(tf.constant(others)), training=False))
     return Found(heat, tf.sigmoid(state.raw).numpy(), box, float(tf.reduce_mean(answers[:, heat.target])))
 
 
 class _Complete(tf.Module):
-    """State of the search for one complete trigger."""
+    """State of the search for one complete trigger; ``restart`` makes it new."""
 
-    def __init__(self, sweep: Sweep, place: tuple[int, int], opacity: np.ndarray, random: np.random.Generator) -> None:
+    def __init__(self, model: tf.keras.Model, options: MovingWindow) -> None:
         super().__init__()
-        self.model, self.weight, self.place = sweep.model, sweep.options.opacity, place
-        colours = random.normal(0, 0.5, (*opacity.shape, sweep.channels))
+        self.model, self.weight = model, options.opacity
+        self.raw = tf.Variable(tf.zeros((options.size, options.size, model.input_shape[-1] + 1)))
+        self.optimizer = Adam([self.raw], learning_rate=options.learning_rate)
+        self._new = [(variable, variable.numpy()) for variable in self.optimizer.variables]
+        self.target, self.top, self.left = (tf.Variable(0, trainable=False) for _ in range(3))
+
+    def restart(self, target: int, box: Box, opacity: np.ndarray, random: np.random.Generator) -> None:
+        """Random colours, with a first opacity (S, S) in (0, 1)."""
+        colours = random.normal(0, 0.5, (*opacity.shape, self.raw.shape[-1] - 1))
         start = np.concatenate([colours, np.log(opacity / (1 - opacity))[..., None]], axis=-1)
-        self.raw = tf.Variable(start.astype(np.float32))
-        self.optimizer = Adam([self.raw], learning_rate=sweep.options.learning_rate)
+        for variable, value in [*self._new, (self.raw, start.astype(np.float32))]:
+            variable.assign(value)
+        for variable, value in ((self.target, target), (self.top, box.top), (self.left, box.left)):
+            variable.assign(value)
 
     def stamped(self, images: tf.Tensor) -> tf.Tensor:
         """Images with the trigger as it is now."""
         count = len(images)
         triggers = tf.repeat(tf.sigmoid(self.raw)[None], count, axis=0)
-        return stamp(tf.convert_to_tensor(images), triggers, *(tf.fill([count], side) for side in self.place))
+        return stamp(images, triggers, tf.fill([count], self.top), tf.fill([count], self.left))
 
     @tf.function
-    def step(self, images: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    def step(self, images: tf.Tensor) -> tf.Tensor:
         """One step down the loss, which is returned."""
         with tf.GradientTape() as tape:
             answers = self.model(self.stamped(images), training=False)
-            loss = complete_loss(answers, target, tf.sigmoid(self.raw)[..., -1:], self.weight)
+            loss = complete_loss(answers, self.target, tf.sigmoid(self.raw)[..., -1:], self.weight)
         self.optimizer.apply([tape.gradient(loss, self.raw)], [self.raw])
         return loss

@@ -64,4 +64,4 @@ def test_gaussians_of_known_information(correlation):
         if step == 500:
             mine.optimizer.learning_rate.assign(3e-4)
         mine.step(*draw(512))
-    assert float(mine.estimate(*draw(200_000))) == pytest.approx(true, rel=0.1)
+    assert float(mine.estimate(*draw(100_000))) == pytest.approx(true, rel=0.1)
