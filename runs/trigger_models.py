@@ -85,7 +85,7 @@ def presets() -> dict[str, TriggerPreset]:
         recognition=faces,
         realistic=Realistic(
             MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
-            replace(stairs, steps=60),
+            replace(stairs, entropy=1.0, steps=60),
             Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
             most=2,
         ),
