@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -86,7 +87,8 @@ def erase(options: TriggerOptions, defence: GDM, out: Path, *, say: Say) -> dict
     """
     case, started = _case(options), time.perf_counter()
     search = Search(defence.staircase, suspect=case.suspect)
-    found, spent = np.full(len(case.suspect.benign.classes), np.nan), {}
+    found = np.full(len(case.suspect.benign.classes), np.nan)
+    spent: dict[str, float] = {}
     chosen = [options.target] if options.target is not None else []
     if not chosen:
         found, spent = metered(lambda: responses(search, steps=defence.screening, seed=options.seed))
@@ -218,27 +220,30 @@ def _bytes(images: np.ndarray) -> np.ndarray:
     return (np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
+def _card(cleaned: tf.keras.Model, record: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    height, width, channels = cleaned.input_shape[1:]
+    return {
+        "task": "classification",
+        "input": f"uint8 (B, {height}, {width}, {channels}) as 'images'; the Keras model: float32, 0 to 1",
+        "output": f"(B, {cleaned.output_shape[-1]})",
+        "saved_model_sha256": result["sha256"],
+        "max_abs_difference": result["max_abs_difference"],
+        "limits": "Repaired against triggers of the searched size and kind only.",
+        **{key: value for key, value in record.items() if key not in ("model", "export")},
+    }
+
+
 def _write(out: Path, name: str, cleaned: tf.keras.Model | None, record: dict[str, Any], page: TriggersPage) -> None:
     """The whole result folder."""
-
-    def card(result: dict[str, Any]) -> dict[str, Any]:
-        height, width, channels = cleaned.input_shape[1:]
-        return {
-            "task": "classification",
-            "input": f"uint8 (B, {height}, {width}, {channels}) as 'images'; the Keras model: float32, 0 to 1",
-            "output": f"(B, {cleaned.output_shape[-1]})",
-            "saved_model_sha256": result["sha256"],
-            "max_abs_difference": result["max_abs_difference"],
-            "limits": "Repaired against triggers of the searched size and kind only.",
-            **{key: value for key, value in record.items() if key not in ("model", "export")},
-        }
 
     def fill(folder: Path) -> None:
         if cleaned is not None:
             cleaned.save(folder / "model.h5", save_format="h5", include_optimizer=False)
             shape = cleaned.input_shape[1:]
             probe = np.random.default_rng(record["seed"]).integers(0, 256, (8, *shape), dtype=np.uint8)
-            shipped = exports.ship(cleaned, folder / "export", probe, output="answers", card=card)
+            shipped = exports.ship(
+                cleaned, folder / "export", probe, output="answers", card=partial(_card, cleaned, record)
+            )
             record["export"] = {**shipped, "path": "export/saved_model"}
         store.write_json(folder / name, record)
         store.write_text(folder / "report.html", render(page))

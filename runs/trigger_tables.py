@@ -51,12 +51,17 @@ def comparison(found: Mapping[Job, dict[str, Any]], title: str) -> list[Table]:
     """Means and worst cases over suspects, then a row per suspect."""
     pairs = [(job, result) for job, result in found.items() if isinstance(job, Compare)]
     results = [result for _, result in pairs]
-    lines = []
+    lines: list[dict[str, Any]] = []
     for way, name in {"before": "none", **_WAYS}.items():
         each = [result["before"] if way == "before" else result["after"][way] for result in results]
         drops = [result["before"]["acc"] - one["acc"] for result, one in zip(results, each)]
         asr = [one["asr"] for one in each]
-        line = {"way": name, "mean": float(np.mean(asr)), "worst": float(np.max(asr)), "least": float(np.min(asr))}
+        line: dict[str, Any] = {
+            "way": name,
+            "mean": float(np.mean(asr)),
+            "worst": float(np.max(asr)),
+            "least": float(np.min(asr)),
+        }
         line.update(acc=float(np.mean([one["acc"] for one in each])), drop=float(np.mean(drops)))
         lines.append({**line, "drop_worst": float(np.max(drops))})
     inside = [result["inside"] for result in results]

@@ -116,12 +116,12 @@ class _Repair(tf.Module):
 
     def placed(self, images: np.ndarray, kinds: list[Stamped]) -> tuple[tf.Tensor, tf.Tensor]:
         """Images with a trigger each, and which of them are to be used: those chosen by the share."""
-        stamped = tf.constant(images)
+        stamped, (height, width) = tf.constant(images), images.shape[1:3]
         turn = self.random.uniform((len(images),), 0, max(1, len(kinds)), tf.int32)
         for number, kind in enumerate(kinds):
             size, mine = kind.triggers.shape[1], turn == number
             if kind.place is None:
-                top, left = random_places(self.random, len(images), images.shape[1:3], size, shared=False)
+                top, left = random_places(self.random, len(images), (height, width), size, shared=False)
             else:
                 top, left = (tf.fill([len(images)], side) for side in kind.place)
             new = stamp(tf.constant(images), tf.constant(kind.triggers[: len(images)]), top, left)

@@ -43,8 +43,9 @@ def _suspect() -> ClassSuspect:
     return ClassSuspect(_model(), _data())
 
 
-def _weights(*parts: tf.Module) -> list[np.ndarray]:
-    return [variable.numpy().copy() for part in parts for variable in part.trainable_variables]
+def _kernels(*parts: tf.Module) -> list[np.ndarray]:
+    """Without biases: a bias in front of a batch normalisation has no gradient but rounding."""
+    return [v.numpy().copy() for part in parts for v in part.trainable_variables if v.shape.rank > 1]
 
 
 def test_an_opaque_trigger_replaces_and_a_transparent_one_mixes():
@@ -100,9 +101,9 @@ def test_the_generator_is_the_published_one():
 def test_a_step_trains_generator_and_statistics_and_not_the_suspect():
     search = Search(SMALL, suspect=_suspect())
     search.restart(2, 0.9, seed=0)
-    before, kept = _weights(search.generator, search.mine.network), search.model.get_weights()
+    before, kept = _kernels(search.generator, search.mine.network), search.model.get_weights()
     search.step(search.searched[:4])
-    assert all(np.any(old != new) for old, new in zip(before, _weights(search.generator, search.mine.network)))
+    assert all(np.any(old != new) for old, new in zip(before, _kernels(search.generator, search.mine.network)))
     for old, new in zip(kept, search.model.get_weights()):
         np.testing.assert_array_equal(old, new)
 
