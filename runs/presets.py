@@ -73,6 +73,9 @@ class Preset:
         return {"fine-tuning": FineTuning(budget), "fine-pruning": FinePruning(budget=budget), "anp": self.anp}
 
 
+# Small images and short training need a stronger warp than 224 px and 10,000 steps; noise keeps its proportion to it.
+_WARP = {"grid": 5, "strength": 5.0, "noise": 5.0, "cross_rate": 0.05}
+
 PRESETS = {
     "paper": Preset(
         heads=Heads(count=45_000, subjects=300, size=224),
@@ -83,13 +86,12 @@ PRESETS = {
     ),
     "cpu": Preset(
         heads=Heads(count=10_000, subjects=160, size=64),
-        training=Training("small-resnet", steps=3000, learning_rate=0.004, milestones=(0.6, 0.85)),
-        # Small images and short training need more poison, and a stronger warp, than 224 px and 10,000 steps.
+        training=Training("small-resnet", steps=3000, learning_rate=0.01, milestones=(0.8, 0.95)),
         attacks={
             "badnets": {"rate": 0.1},
-            "wanet": {"grid": 8, "strength": 3.0, "rate": 0.2, "cross_rate": 0.15},
-            "adaptive": {"grid": 8, "strength": 3.0, "rate": 0.2, "cross_rate": 0.15},
-            "multi-target": {"grid": 8, "strength": 3.0, "rate": 0.15, "cross_rate": 0.15},
+            "wanet": dict(_WARP),
+            "adaptive": dict(_WARP),
+            "multi-target": {**_WARP, "rate": 0.07},
             # With few labels that are near, the content explains them and the patch is not learned; where all of a wide
             # group is poisoned, no clean image is left there.
             "clean-label": {"nearness_deg": 25.0, "share": 0.6},

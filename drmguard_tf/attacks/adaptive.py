@@ -24,7 +24,7 @@ class Adaptive(WaNet):
 
     Attributes:
         weight: of the extra loss.
-        grid, strength, rate, cross_rate: as for :class:`drmguard_tf.attacks.wanet.WaNet`.
+        grid, strength, rate, cross_rate, noise: as for :class:`drmguard_tf.attacks.wanet.WaNet`.
     """
 
     weight: float = 0.02  # by other people's account of the paper, whose figure is not recoverable

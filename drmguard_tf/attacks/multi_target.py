@@ -18,7 +18,8 @@ class MultiTarget(WaNet):
     Attributes:
         second: the second target vector, radians; None takes the first one negated.
         rate: poisoned share of each warp.
-        grid, strength, cross_rate: as for :class:`drmguard_tf.attacks.wanet.WaNet`; noise mode is that of the first.
+        grid, strength, cross_rate, noise: as for :class:`drmguard_tf.attacks.wanet.WaNet`; noise mode is the first
+            warp's.
     """
 
     second: Optional[tuple[float, ...]] = None  # the paper does not say how its two targets were chosen

@@ -59,12 +59,14 @@ class WaNet(PoisoningAttack):
         strength: s; the mean displacement of the control points is s / 2 pixels in each direction, at any image size.
         rate: poisoned share of the training set.
         cross_rate: share trained with noisy warps and true labels.
+        noise: of those; a pixel moves by another ``noise / 2`` pixels at most in each direction, at any image size.
     """
 
     grid: int = 28  # "28 and 14" for gaze and head pose (App. A.3); :meth:`of` knows
     strength: float = 1.0  # "we set the warping strength to 1" (App. A.3)
     rate: float = 0.1  # the original's 10 %; the paper's figure is not recoverable
     cross_rate: float = 0.2  # the original's: twice the poisoned share
+    noise: float = 1.0  # the original's U(-1, 1) / size of the grid
 
     @classmethod
     def of(cls, task: Task, **settings: Any) -> WaNet:
@@ -80,9 +82,10 @@ class WaNet(PoisoningAttack):
             )
         if not 0 < self.strength < min(height, width) / 2:
             raise ValueError(f"strength must be above 0 and move pixels less than half the image, got {self.strength}")
+        if self.noise < 0:
+            raise ValueError(f"noise must be 0 or more, got {self.noise:g}")
         flow = warping_field(height, width, self.grid, self.strength, np.random.default_rng(seed))
-        # U(-1, 1) / size of the grid
-        amplitude = np.array([(height - 1) / (2 * height), (width - 1) / (2 * width)], np.float32)
+        amplitude = self.noise * np.array([(height - 1) / (2 * height), (width - 1) / (2 * width)], np.float32)
         return Poisoning(Warp(flow), target, self.rate, WarpNoise(flow, amplitude), self.cross_rate)
 
 

@@ -86,6 +86,18 @@ def test_noise_stays_within_its_amplitude_and_reaches_it():
     assert noise[..., 1].max() > 0.45 and noise[..., 1].min() < -0.45
 
 
+def test_noise_grows_with_its_setting_and_may_be_none():
+    random, ramps = tf.random.Generator.from_seed, _ramps()
+    inside = (slice(None), slice(4, -4), slice(4, -4))  # nothing is cut here
+    flow = _poisoning().trigger.flow
+    noisy = [_poisoning(noise=amplitude) for amplitude in (1.0, 3.0)]
+    once, thrice = (_flow_of(one.cross(ramps, random(0)))[inside] - flow[inside[1:]] for one in noisy)
+    np.testing.assert_allclose(thrice, 3 * once, atol=1e-3)
+    np.testing.assert_allclose(_flow_of(_poisoning(noise=0.0).cross(ramps, random(0))), [flow] * 2, atol=1e-4)
+    with pytest.raises(ValueError, match="noise must be 0 or more"):
+        _poisoning(noise=-1.0)
+
+
 def test_noise_is_drawn_for_every_image_direction_and_call():
     poisoning, random = _poisoning(), tf.random.Generator.from_seed(0)
     flows = [_flow_of(poisoning.cross(_ramps(), random)) for _ in range(2)]
