@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from data_prep.cost_schedule import CostSchedule, CostState
 from data_prep.journal import NO_JOURNAL, Journal
-from drmguard_tf.baselines.cost_schedule import CostSchedule, CostState
 from drmguard_tf.baselines.target import LearnableTarget
 from drmguard_tf.families import Change
 from drmguard_tf.reference import Reference

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_prep.cost_schedule import CostSchedule, CostState
 from data_prep.journal import NO_JOURNAL
-from drmguard_tf.baselines.cost_schedule import CostSchedule, CostState
 from drmguard_tf.baselines.neural_cleanse import MaskedPattern, NeuralCleanse, _Cleansing
 from drmguard_tf.baselines.target import LearnableTarget
 from drmguard_tf.reference import Reference, examine

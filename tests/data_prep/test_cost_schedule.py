@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drmguard_tf.baselines.cost_schedule import CostSchedule, CostState
+from data_prep.cost_schedule import CostSchedule, CostState
 
 SCHEDULE = CostSchedule(first=0.5, patience=3, factor=2.0, stop_after=4)
 
