@@ -31,7 +31,7 @@ def demo_preset(name: str) -> Preset:
     return replace(
         cpu,
         heads=replace(cpu.heads, count=8000),
-        training=replace(cpu.training, steps=2000),
+        training=replace(cpu.training, steps=2000, learning_rate=0.004, milestones=(0.6, 0.85)),
         search=replace(cpu.search, families=("patch", "warp")),
         controls=Controls(count=4, training=brief),
     )

@@ -19,7 +19,7 @@ from runs.jobs import Desk, Job
 from runs.spent import metered
 from runs.trigger_models import Implant, measured, model_of, parts
 
-_INSIDE = 300  # samples that tell whether the true trigger lies among them
+_INSIDE = 1000  # samples that tell whether the true trigger lies among them
 _SHOWN = 100  # samples per level that are kept for figures
 
 

@@ -72,6 +72,7 @@ def presets() -> dict[str, TriggerPreset]:
         width=64,
         learning_rate=2e-3,
         placement="sample",
+        entropy=1.0,  # with 0.1 so few steps leave distributions that are narrow
     )
     repair = Retraining(10, 32, share=0.2, learning_rate=0.003, batch_statistics=False)
     cpu = TriggerPreset(
@@ -85,7 +86,7 @@ def presets() -> dict[str, TriggerPreset]:
         recognition=faces,
         realistic=Realistic(
             MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
-            replace(stairs, entropy=1.0, steps=60),
+            replace(stairs, steps=60),
             Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
             most=2,
         ),

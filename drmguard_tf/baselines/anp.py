@@ -16,7 +16,8 @@ from drmguard_tf.baselines.held_out import clean_loss, copy_of, furthest, held_o
 from drmguard_tf.reference import check_fit
 
 layers = tf.keras.layers
-_GRID = tuple(np.arange(0.0, 0.95, 0.05).round(2).tolist())  # 0, 0.05, ..., 0.9
+_LARGEST = 0.9  # masks above it are never pruned; where the authors' thresholds end
+_STAGES = 100  # the held-out error is asked after every hundredth of the channels, or every one if they are fewer
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ANP:
         return self.prune(suspect, [mask.numpy() for mask in search.masks], pixels(held.images), held.targets)
 
     def prune(self, suspect: Suspect, masks: list[np.ndarray], held: np.ndarray, targets: np.ndarray) -> tf.keras.Model:
-        """Zero the weights of channels whose mask is at most a threshold, the largest that the held-out images bear.
+        """Zero the weights of channels, the smallest mask first, for as long as the held-out images bear it.
 
         Args:
             suspect: the model.
@@ -87,20 +88,27 @@ class ANP:
             held: float32 (M, H, W, C) in [0, 1].
             targets: float32 (M, K).
         """
-
         model = copy_of(suspect)
         whole = [channels.weight.numpy() for channels in channels_of(model)]
+        ranks = _ranks(masks)
+        most = sum(int((mask <= _LARGEST).sum()) for mask in masks)
+        stages = range(0, most + 1, max(1, sum(map(len, masks)) // _STAGES))
         answer = tf.function(lambda images: model(images, training=False))
 
-        def cut(threshold: float) -> float:
-            for channels, weight, mask in zip(channels_of(model), whole, masks):
-                channels.weight.assign(weight * (mask > threshold).astype(np.float32))
+        def cut(count: int) -> float:
+            for channels, weight, rank in zip(channels_of(model), whole, ranks):
+                channels.weight.assign(weight * (rank >= count).astype(np.float32))
             return clean_loss(answer, held, targets)
 
-        before = cut(-1.0)  # no mask is below 0
-        kept = furthest([cut(threshold) for threshold in _GRID], before, self.tolerance)
-        cut(_GRID[kept - 1] if kept else -1.0)
+        before, *after = [cut(count) for count in stages]
+        cut(stages[furthest(after, before, self.tolerance)])
         return model
+
+
+def _ranks(masks: list[np.ndarray]) -> list[np.ndarray]:
+    """The place of every channel in the order of all masks, smallest first, like the masks in shape."""
+    order = np.argsort(np.argsort(np.concatenate(masks), kind="stable"), kind="stable")
+    return np.split(order, np.cumsum([len(mask) for mask in masks])[:-1])
 
 
 class Channels(NamedTuple):

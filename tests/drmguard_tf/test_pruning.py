@@ -262,6 +262,17 @@ def test_a_channel_that_the_error_needs_stops_the_pruning():
     np.testing.assert_array_equal(pruned.get_layer("norm").gamma, [0, 2, 3, 4])
 
 
+def test_channels_with_equal_masks_go_one_by_one():
+    # all masks are 0; a threshold would take all four channels or none, and the last one is needed
+    model = _model()
+    model.get_layer("norm").set_weights([np.float32(x) for x in ([1, 2, 3, 4], [5, 6, 7, 8], [0] * 4, [1] * 4)])
+    model.get_layer("head").set_weights([np.float32([[0, 0], [0, 0], [0, 0], [5, -5]]), np.zeros(2, np.float32)])
+    data = _data()
+    held = pixels(data.images)
+    pruned = ANP().prune(Suspect(model, data), [np.zeros(4, np.float32)], held, model(held).numpy() + np.float32(0.01))
+    np.testing.assert_array_equal(pruned.get_layer("norm").gamma, [0, 0, 0, 4])
+
+
 @pytest.mark.parametrize("wrong", [{"epsilon": 0}, {"steps": 0}, {"clean_weight": 1.5}, {"share": 1}])
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError):
