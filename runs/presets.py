@@ -111,7 +111,9 @@ PRESETS = {
         controls=Controls(),
         unlearning=Unlearning(),
         neural_cleanse=NeuralCleanse(restarts=3, steps=100, minibatches=4),
-        feature_re=FeatureRE(warmup=30, epochs=40, minibatches=4, batch=24, width=4),
+        feature_re=FeatureRE(
+            warmup=0, epochs=60, minibatches=4, batch=24, width=4, residual=True, mask_steps=5, learning_rate=0.003
+        ),
         anp=ANP(steps=200, batch=100),
     ),
     "smoke": Preset(

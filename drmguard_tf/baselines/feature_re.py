@@ -29,6 +29,8 @@ class FeatureRE:
         minibatches: steps that make an epoch; the weights of violated constraints change after each.
         batch: images a step.
         width: of the U-Net's first level.
+        residual: whether the network adds to images, at first nothing, instead of making them anew.
+        mask_steps: steps of the mask after each one of the network, on the same features.
         learning_rate, mask_rate: of Adam, for network and target, and for the mask.
         tolerance: error to the target that is accepted, as a share of that of the mean answer.
         distance: largest mean squared change of pixels, in variances of the benign pixels.
@@ -42,6 +44,8 @@ class FeatureRE:
     minibatches: int = 2  # 500 samples in batches of 256
     batch: int = 256
     width: int = 32
+    residual: bool = False
+    mask_steps: int = 1
     learning_rate: float = 1e-3
     mask_rate: float = 0.1
     tolerance: float = 0.3
@@ -50,7 +54,8 @@ class FeatureRE:
     share: float = 0.03
 
     def __post_init__(self) -> None:
-        if min(self.restarts, self.epochs, self.minibatches, self.width) < 1 or self.batch < 2 or self.warmup < 0:
+        counts = (self.restarts, self.epochs, self.minibatches, self.width, self.mask_steps)
+        if min(counts) < 1 or self.batch < 2 or self.warmup < 0:
             raise ValueError(f"a restart, an epoch, a mini-batch of 2 images, a channel are the least, got {self}")
         limits = (self.learning_rate, self.mask_rate, self.tolerance, self.distance, self.spread, self.share)
         if min(limits) <= 0:
@@ -78,10 +83,14 @@ class FeatureRE:
         inversion = _Inversion(reference, self, seed)
         runs = []
         for restart in range(self.restarts):
-            start, done = FeatureTrigger(reference, self.width, seed, restart), restart * (self.warmup + self.epochs)
+            start, done = self.start(reference, seed, restart), restart * (self.warmup + self.epochs)
             journal = journals(f"feature_re-{seed + restart}")
             runs.append(inversion.search(start, seed + restart, lambda step: progress(done + step), journal))
         return runs
+
+    def start(self, reference: Reference, seed: int, restart: int) -> FeatureTrigger:
+        """Where a run begins: another network and target for every restart."""
+        return FeatureTrigger(reference, self.width, seed, restart, self.residual)
 
 
 class _Inversion(tf.Module):
@@ -90,7 +99,7 @@ class _Inversion(tf.Module):
     def __init__(self, reference: Reference, options: FeatureRE, seed: int) -> None:
         super().__init__()
         self.reference, self.options = reference, options
-        self.trigger, self.best = (FeatureTrigger(reference, options.width, seed, 0) for _ in range(2))
+        self.trigger, self.best = (options.start(reference, seed, 0) for _ in range(2))
         self.learned = [*self.trigger.network.trainable_variables, self.trigger.target.offset]
         self.optimizer = Adam(options.learning_rate, 0.5, 0.9)
         self.mask_optimizer = Adam(options.mask_rate, 0.5, 0.9)
@@ -148,7 +157,7 @@ class _Inversion(tf.Module):
 
     @tf.function
     def step(self) -> tf.Tensor:
-        """One step of the network under the constraints, one of the mask.
+        """One step of the network under the constraints, then those of the mask.
 
         Returns:
             float32 (6 + K,): error, distance, spread, then a row of a history with the score as its cost.
@@ -161,15 +170,19 @@ class _Inversion(tf.Module):
             loss += _HELD * weights[1] * _beyond(held.distance, self.options.distance)
             loss += _HELD * weights[2] * _beyond(held.spread, self.options.spread)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, self.learned), self.learned))
+        for _ in range(self.options.mask_steps):
+            self._press(held.features, others)
+        return held.row()
+
+    def _press(self, features: tf.Tensor, others: tf.Tensor) -> None:
+        """One step of the mask: to the target, and below its share first."""
         with tf.GradientTape() as tape:
             mask = self.trigger.mask
-            outputs = self.reference.sub.head(mixed(mask, held.features, others))
             size = tf.reduce_sum(tf.abs(mask))
-            loss = self.trigger.target.error(outputs)
+            loss = self.trigger.target.error(self.reference.sub.head(mixed(mask, features, others)))
             loss += tf.where(size > self.options.share * len(mask), size, 0.0)
         variables = [self.trigger.raw_mask]
         self.mask_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        return held.row()
 
     def _draw(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Images, and the features of as many other benign images."""

@@ -19,11 +19,11 @@ _SHARE = 10  # a tenth of the benign images stands in for the class of the targe
 class FeatureTrigger(tf.Module):
     """The network A, the mask m on features, and the target that they lead to."""
 
-    def __init__(self, reference: Reference, width: int, seed: int, restart: int) -> None:
+    def __init__(self, reference: Reference, width: int, seed: int, restart: int, residual: bool = False) -> None:
         super().__init__(name="feature_re")
-        self.largest_norm = reference.largest_norm
+        self.largest_norm, self.residual = reference.largest_norm, residual
         tf.keras.utils.set_random_seed(1000 * seed + restart)  # Keras draws initial weights from the global generator
-        self.network = unet(tuple(reference.images.shape[1:]), width)
+        self.network = unet(tuple(reference.images.shape[1:]), width, silent=residual)
         self.raw_mask = tf.Variable(tf.ones(reference.features.shape[1]), name="mask")
         self.target = LearnableTarget(reference, seed, restart)
 
@@ -32,9 +32,14 @@ class FeatureTrigger(tf.Module):
         """float32 (D,) in (0, 1); begins at 0.88."""
         return tf.tanh(self.raw_mask) / _ROOM + 0.5
 
+    def changed(self, images: tf.Tensor) -> tf.Tensor:
+        """A of float32 images (B, H, W, C) in [0, 1], unbounded: the network's answer, or the image and that."""
+        answer = self.network(images, training=True)
+        return images + answer if self.residual else answer
+
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """A of float32 images (B, H, W, C) in [0, 1], clipped to that range; ``attention`` is not used."""
-        changed = tf.clip_by_value(self.network(images, training=True), 0, 1)
+        changed = tf.clip_by_value(self.changed(images), 0, 1)
         return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
 
 
@@ -88,7 +93,7 @@ def measure(
         limits: of distance, spread and mean mask.
         masked: whether outputs come from masked features; those of the changed images alone otherwise.
     """
-    raw, mask = trigger.network(images, training=True), trigger.mask
+    raw, mask = trigger.changed(images), trigger.mask
     features, outputs = reference.sub.joint(tf.clip_by_value(raw, 0, 1), training=False)
     answered = reference.sub.head(mixed(mask, features, others)) if masked else outputs
     error = trigger.target.error(answered)

@@ -9,12 +9,13 @@ layers = tf.keras.layers
 _LEVELS, _CAP = 4, 512
 
 
-def unet(image_shape: tuple[int, int, int], width: int) -> tf.keras.Model:
+def unet(image_shape: tuple[int, int, int], width: int, *, silent: bool = False) -> tf.keras.Model:
     """The U-Net of FeatureRE's authors: two convolutions with instance normalisation a level, four levels.
 
     Args:
         image_shape: (H, W, C); inside, sides grow to multiples of 16.
         width: channels of the first level; they double from level to level, up to 512.
+        silent: whether the last convolution starts at zero, so that the network answers nothing at first.
 
     Returns:
         Images (B, H, W, C) -> unbounded (B, H, W, C).
@@ -32,7 +33,8 @@ def unet(image_shape: tuple[int, int, int], width: int) -> tf.keras.Model:
     for level, skip in zip(widths[-2::-1], skipped[::-1]):
         x = layers.Concatenate()([layers.Conv2DTranspose(level, 3, strides=2, padding="same")(x), skip])
         x = _twice(x, level)
-    return tf.keras.Model(images, layers.Cropping2D(margin)(layers.Conv2D(channels, 1)(x)), name="unet")
+    last = layers.Conv2D(channels, 1, kernel_initializer="zeros" if silent else "glorot_uniform")
+    return tf.keras.Model(images, layers.Cropping2D(margin)(last(x)), name="unet")
 
 
 def _twice(x: tf.Tensor, width: int) -> tf.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,6 +75,14 @@ def test_images_stay_images(reference, start):
     assert float(change.cost) == pytest.approx(summed / reference.largest_norm, rel=1e-5)
 
 
+def test_a_residual_network_starts_from_no_change(reference):
+    begin = replace(BRIEF, residual=True).start(reference, seed=0, restart=0)
+    assert float(begin(reference.images[:4], None).cost) == 0
+    last = begin.network.layers[-2]
+    last.bias.assign([0.25, 0.0, 0.0])
+    np.testing.assert_allclose(begin.changed(reference.images[:2]), reference.images[:2] + [0.25, 0, 0], atol=1e-6)
+
+
 def test_what_the_mask_leaves_out_comes_from_other_images():
     mask, one, other = tf.constant([1.0, 0.0, 0.25]), tf.constant([[1.0, 1, 1]]), tf.constant([[5.0, 5, 5]])
     np.testing.assert_allclose(feature_trigger.mixed(mask, one, other), [[1, 5, 4]])
@@ -131,6 +141,20 @@ def test_the_mask_is_pressed_to_its_share_first(inversion, start):
     before = inversion.trigger.mask.numpy()
     inversion.step()
     assert (inversion.trigger.mask.numpy() < before).all()  # 0.88 is far above 0.03
+
+
+def test_the_mask_takes_as_many_steps_as_it_is_told(reference, inversion, start):
+    inversion.restart(start, seed=0)
+    features, others = reference.features[:8], reference.features[8:16]
+    inversion._press(features, others)
+    once = inversion.trigger.raw_mask.numpy()
+    inversion.options, kept = replace(inversion.options, mask_steps=3), inversion.options
+    inversion.restart(start, seed=0)
+    _Inversion.step.python_function(inversion)
+    inversion.options = kept
+    # Adam's steps are 0.1 at first, and the pressure points one way
+    np.testing.assert_allclose(1 - once, 0.1, rtol=1e-3)
+    np.testing.assert_allclose(1 - inversion.trigger.raw_mask.numpy(), 0.3, rtol=0.05)
 
 
 def test_warm_up_leaves_the_mask_alone(inversion, start):
