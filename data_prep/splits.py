@@ -79,6 +79,23 @@ def held_out(data: ClassSplit, *, one_in: int) -> tuple[ClassSplit, ClassSplit]:
     return data.take(np.flatnonzero(~defenders)), data.take(np.flatnonzero(defenders))
 
 
+def random_share(data: ClassSplit, share: float, *, seed: int) -> ClassSplit:
+    """Some of the images, drawn without replacement: what a defender holds who got a part of the training set.
+
+    Args:
+        data: anything.
+        share: in (0, 1]; rounded to whole images, at least one.
+        seed: decides which.
+
+    Raises:
+        ValueError: if the share is no such number.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"a share lies above 0 and up to 1, got {share:g}")
+    chosen = np.random.default_rng(seed).permutation(len(data))[: max(1, round(share * len(data)))]
+    return data.take(np.sort(chosen))
+
+
 def content_numbers(images: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """A number for every image that follows from its pixels alone; equal images get equal numbers.
 

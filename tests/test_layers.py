@@ -17,7 +17,8 @@ FORBIDDEN = {  # runs > drmguard_tf, dhbe_tf > data_prep
 }
 METHODS = {"drmguard_tf", "dhbe_tf"}
 INITIAL_WEIGHTS = "tf.keras.utils.set_random_seed"  # Keras draws them from TensorFlow's global generator
-SEEDERS = {"training", "families", "paper", "input_aware", "feature_trigger"}  # the modules that make networks may seed it
+# the modules that make networks may seed it
+SEEDERS = {"training", "families", "paper", "input_aware", "feature_trigger", "inversion"}
 OWN_GENERATORS = {
     "np.random": {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"},
     "tf.random": {"Generator", "create_rng_state", "split", "fold_in"},

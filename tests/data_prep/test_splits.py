@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_prep.contract import Split
-from data_prep.splits import content_numbers, random_split, subject_disjoint
+from data_prep.contract import ClassSplit, Split
+from data_prep.splits import content_numbers, random_share, random_split, subject_disjoint
 
 
 def _data(count: int = 40, subjects: int = 10) -> Split:
@@ -104,3 +104,14 @@ def test_copies_alone_cannot_be_cut():
     images = np.zeros((40, 1, 1, 1), np.uint8)
     with pytest.raises(ValueError, match="too many copies"):
         random_split(Split(images, np.zeros((40, 2), np.float32)), train=0.5, benign=0.2, seed=0)
+
+
+def test_a_share_is_drawn_by_seed_without_replacement_and_in_order():
+    images = np.arange(50, dtype=np.uint8)[:, None, None, None]
+    data = ClassSplit(images, np.arange(50) % 2, ("even", "odd"))
+    one, again, other = (random_share(data, 0.1, seed=seed).images.ravel().tolist() for seed in (0, 0, 1))
+    assert one == again != other and len(set(one)) == 5 and one == sorted(one)
+    assert random_share(data, 0.1, seed=0).labels.tolist() == [value % 2 for value in one]
+    assert len(random_share(data, 0.001, seed=0)) == 1 and len(random_share(data, 1, seed=0)) == 50
+    with pytest.raises(ValueError, match="above 0"):
+        random_share(data, 0, seed=0)
