@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +19,20 @@ from runs import export as exports
 from runs import safety, store
 from runs.checkpoints import DiskJournal
 from runs.measuring import measure_of
-from runs.report.erasing import ErasingPage, Row, render
+from runs.report.erasing import ErasingPage, Pictures, Row, render
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+_LEDE = (
+    "DHBE copies a suspect model into a clean one without any data. One generator makes samples on which the two "
+    "differ, and the copy follows the suspect there. Another makes small triggers, and the copy learns to ignore them."
+)
+_LIMITS = "Erased without data. Without test data nobody knows what accuracy was kept; measure it."
+_CURVES = (
+    "Student and teacher differ by, on generated samples",
+    "The student's outputs move by, under generated triggers",
+    "What the sample generator reaches",
+    "What the trigger generator reaches",
+)
 _SHOWN = 8
 _LOST = 0.8  # deviation
 _SECONDS = 60.0  # between checkpoints
@@ -103,39 +114,58 @@ def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], No
         "seconds": round(time.perf_counter() - started, 1),
         "versions": exports.versions(),
     }
-    write(out, cleaned, domain, erasure, history, record)
+    kept = {name: history[:, k] for k, name in enumerate(Losses._fields)}
+    write(out, cleaned, _page(erasure, history, record), record, kept, white=domain.white, limits=_LIMITS)
     journal.finish()
     return record
+
+
+def _page(erasure: Erasure, history: np.ndarray, record: dict[str, Any]) -> ErasingPage:
+    samples, patches = erasure.made(min(_SHOWN, erasure.options.batch))
+    names = ("domain", "outputs_compared", "erasing", "seed", "seconds", "versions")
+    return ErasingPage(
+        title=f"Erasing of {Path(record['model']).name}",
+        lede=_LEDE,
+        rows=rows(record["metrics"]),
+        shown=(
+            Pictures("Generated samples. They need not look like anything.", _bytes(samples)),
+            Pictures("Generated triggers, added to samples; mid-grey changes nothing.", _bytes((patches + 1) / 2)),
+        ),
+        curves={name: history[:, column] for column, name in enumerate(_CURVES)},
+        settings={name.replace("_", " "): record[name] for name in names},
+    )
 
 
 def write(
     out: Path,
     cleaned: tf.keras.Model,
-    domain: Domain,
-    erasure: Erasure,
-    history: np.ndarray,
+    page: ErasingPage,
     record: dict[str, Any],
+    history: Mapping[str, np.ndarray],
+    *,
+    white: float,
+    limits: str,
 ) -> None:
-    """The whole result folder."""
-    samples, patches = erasure.made(min(_SHOWN, erasure.options.batch))
-    page = ErasingPage(
-        title=f"Erasing of {Path(record['model']).name}",
-        samples=_bytes(samples),
-        patches=_bytes((patches + 1) / 2),
-        history=history,
-        rows=rows(record["metrics"]),
-        record=record,
-    )
+    """The whole result folder.
+
+    Args:
+        out: the folder.
+        cleaned: the model.
+        page: the report.
+        record: goes into ``erase.json`` and onto the model card.
+        history: goes into ``history.npz``, if there is any.
+        white: value of a white pixel in the model's inputs.
+        limits: what the card says of them.
+    """
     probe = np.random.default_rng(record["seed"]).integers(0, 256, (8, *cleaned.input_shape[1:]), dtype=np.uint8)
 
     def fill(folder: Path) -> None:
         cleaned.save(folder / "model.h5", save_format="h5", include_optimizer=False)
-        card = card_of(cleaned, domain, record)
-        record["export"] = exports.ship(
-            cleaned, folder / "export", probe, output="answers", card=card, white=domain.white
-        )
+        card = card_of(cleaned, record, white, limits)
+        record["export"] = exports.ship(cleaned, folder / "export", probe, output="answers", card=card, white=white)
         record["export"]["path"] = "export/saved_model"
-        store.write_arrays(folder / "history.npz", **{n: history[:, k] for k, n in enumerate(Losses._fields)})
+        if history:
+            store.write_arrays(folder / "history.npz", **history)
         store.write_json(folder / "erase.json", record)
         store.write_text(folder / "report.html", render(page))
 
@@ -166,7 +196,7 @@ def rows(metrics: dict[str, Any] | None) -> list[Row]:
 
 
 def card_of(
-    model: tf.keras.Model, domain: Domain, record: dict[str, Any]
+    model: tf.keras.Model, record: dict[str, Any], white: float, limits: str
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Makes the model card of a cleaned model."""
     height, width, channels = model.input_shape[1:]
@@ -177,15 +207,13 @@ def card_of(
             "task": "classification" if logits.ends_in_softmax(model) else "classification (logits) or regression",
             "input": {
                 "serving_default": f"uint8 (B, {height}, {width}, {channels}), 0 to 255, argument 'images'",
-                "keras model": f"float32 (B, {height}, {width}, {channels}), 0 to {domain.white:g}",
-                "white": domain.white,
-                "mean": domain.mean,
-                "std": domain.std,
+                "keras model": f"float32 (B, {height}, {width}, {channels}), 0 to {white:g}",
+                "white": white,
             },
             "output": {"name": "answers", "shape": f"(B, {model.output_shape[-1]})"},
             "saved_model_sha256": result["sha256"],
             "max_abs_difference": result["max_abs_difference"],
-            "limits": "Erased without data. Without test data nobody knows what accuracy was kept; measure it.",
+            "limits": limits,
             **kept,
         }
 

@@ -62,14 +62,14 @@ class _Case(NamedTuple):
 def _case(options: TriggerOptions) -> _Case:
     model = safety.load_model(options.model)
     logits.check(model)
-    suspect = ClassSuspect(model, _benign(options.benign))
+    suspect = ClassSuspect(model, benign_of(options.benign))
     if options.target is not None:
         check_target(suspect, options.target)
     return _Case(suspect, measure_of(options.test, options.attack, model, 1.0))
 
 
-def _benign(name: str) -> ClassSplit:
-    """The defender's images.
+def benign_of(name: str) -> ClassSplit:
+    """The defender's images: a table of classes, or "digits" for the defender's part of those.
 
     Raises:
         FileNotFoundError, ValueError: if there is no readable table.

@@ -176,16 +176,42 @@ class InvertedDistillation:
         if self.batches < 1 or self.temperature <= 0:
             raise ValueError(f"batches must be 1 or more and the temperature above 0, got {self}")
 
-    @property
-    def total_steps(self) -> int:
-        """Steps of all inversions and of the student."""
-        return self.batches * self.inversion.steps + self.tuning.total_steps
-
-    def distil(
+    def pool(
         self,
         model: tf.keras.Model,
         *,
         domain: Domain,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+    ) -> ClassSplit:
+        """All inverted images, with the classes that were asked for.
+
+        Args:
+            model: the suspect; it stays as it is.
+            domain: what it takes.
+            seed: of the inversions.
+            progress: called with the number of steps done, of all batches.
+
+        Raises:
+            ValueError: if the model has no batch norm on feature maps, or an inversion diverges.
+        """
+        each, made = self.inversion.steps, []
+        for number in range(self.batches):
+            before = number * each
+            made.append(
+                self.inversion.invert(
+                    model, domain=domain, seed=seed + number, progress=lambda step: progress(before + step)
+                )
+            )
+        images = np.round(np.concatenate([one.images for one in made]) * 255).astype(np.uint8)
+        names = tuple(str(number) for number in range(model.output_shape[-1]))
+        return ClassSplit(images, np.concatenate([one.labels for one in made]), names)
+
+    def distil(
+        self,
+        model: tf.keras.Model,
+        pool: ClassSplit,
+        *,
         seed: int,
         progress: Callable[[int], None] = lambda step: None,
         journal: Journal = NO_JOURNAL,
@@ -194,24 +220,15 @@ class InvertedDistillation:
 
         Args:
             model: the suspect, which takes images in [0, 1]; it stays as it is.
-            domain: what it takes.
-            seed: of the inversions, the student's weights and its training.
+            pool: what the student is shown.
+            seed: of the student's weights and its training.
             progress: called with the number of steps done.
             journal: where an interrupted training of the student goes on.
 
         Raises:
-            ValueError: if the model has no batch norm on feature maps, or something diverges.
+            ValueError: if the training diverges.
         """
-        teacher, each = logits.copy(model), self.inversion.steps
-        made = [
-            self.inversion.invert(
-                model, domain=domain, seed=seed + k, progress=lambda step, k=k: progress(k * each + step)
-            )
-            for k in range(self.batches)
-        ]
-        images = np.round(np.concatenate([one.images for one in made]) * 255).astype(np.uint8)
-        names = tuple(str(number) for number in range(model.output_shape[-1]))
-        pool = ClassSplit(images, np.concatenate([one.labels for one in made]), names)
+        teacher = logits.copy(model)
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
         fresh = tf.keras.models.clone_model(model)
         student = logits.copy(fresh)
@@ -222,15 +239,7 @@ class InvertedDistillation:
 
             return loss
 
-        before = self.batches * each
-        self.tuning.run(
-            student,
-            pool,
-            seed=seed,
-            objective=objective,
-            progress=lambda step: progress(before + step),
-            journal=journal,
-        )
+        self.tuning.run(student, pool, seed=seed, objective=objective, progress=progress, journal=journal)
         fresh.set_weights(student.get_weights())
         return fresh
 

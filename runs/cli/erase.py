@@ -9,6 +9,7 @@ from typing import Any, Optional
 import click
 
 from runs.cli.options import bar, new_out_option, preset_option, refusing, seed_option
+from runs.cli.rivals import RIVALS, erase_rival
 
 CLASS_ATTACKS = ("badnets", "clean-label", "trojaning", "watermark", "sig", "steganography")
 
@@ -31,8 +32,13 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 )
 @click.option("--mean", callback=_numbers, help="Of the training images, in [0, 1], e.g. 0.49,0.48,0.45. With --std.")
 @click.option("--std", callback=_numbers, help="Their standard deviation. Both by default: what the model itself says.")
-@click.option("--method", default="dhbe", show_default=True, type=click.Choice(["dhbe", "gdm"]))
-@click.option("--benign", help="For gdm: a table of classes with benign images of your own, or 'digits'.")
+@click.option("--method", default="dhbe", show_default=True, type=click.Choice(["dhbe", "gdm", *RIVALS]))
+@click.option("--benign", help="For all but dhbe: a table of classes with benign images of your own, or 'digits'.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="For all but dhbe and gdm: use a random part of the benign images, drawn with --seed. Default: all.",
+)
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
 @click.option("--iterations", type=click.IntRange(min=1), help="In all. Default: preset's.")
@@ -50,6 +56,7 @@ def erase(
     std: Optional[tuple[float, ...]],
     method: str,
     benign: Optional[str],
+    share: Optional[float],
     weight: Optional[float],
     trigger_size: Optional[int],
     iterations: Optional[int],
@@ -65,16 +72,23 @@ def erase(
     \b
     Example:  drmguard erase suspect.h5 --out clean
               drmguard erase suspect.h5 --method gdm --benign faces/ --out clean     with benign images (GDM)
+              drmguard erase suspect.h5 --method nad --benign faces/ --out clean     or another rival of DHBE
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
     Not reliable: cpu erased one of two backdoors in digits, paper has not been run. Measure the result (--test).
     """
+    unused = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
+    unused["--iterations"] = iterations
+    if method in RIVALS:
+        unused["--trigger-size"] = trigger_size
+        return erase_rival(model, method, benign, share, test, attack, tensorboard, preset, seed, out, unused)
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
 
-        unused = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
-        unused.update({"--iterations": iterations, "--tensorboard": tensorboard, "--method dhbe": method == "dhbe"})
+        unused.update({"--tensorboard": tensorboard, "--share": share, "--method dhbe": method == "dhbe"})
         return erase_gdm(model, benign, trigger_size, test, attack, preset, seed, out, unused)
+    if share is not None:
+        raise ValueError("--share is of the benign images, and --method dhbe uses none")
     from runs import classes, erasing
 
     given: dict[str, Any] = {"weight": weight, "trigger_size": trigger_size}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,13 +13,6 @@ from runs.report import pictures
 
 _WIDTH, _HEIGHT = 600, 160  # of a curve's drawing
 
-_CURVES = (
-    ("Student and teacher differ by, on generated samples", 0),
-    ("The student's outputs move by, under generated triggers", 1),
-    ("What the sample generator reaches", 2),
-    ("What the trigger generator reaches", 3),
-)
-
 
 class Row(NamedTuple):
     """A line of the table of results."""
@@ -29,25 +22,32 @@ class Row(NamedTuple):
     after: str
 
 
+class Pictures(NamedTuple):
+    """A row of pictures, uint8 (N, H, W, C), with what it shows."""
+
+    caption: str
+    images: np.ndarray
+
+
 @dataclass(frozen=True)
 class ErasingPage:
     """Everything that the page tells.
 
     Attributes:
         title: of the page.
-        samples: uint8 (N, H, W, C), generated samples.
-        patches: uint8 (N, S, S, C), generated triggers; mid-grey changes nothing.
-        history: float32 (iterations, 4), the columns of :class:`dhbe_tf.dhbe.Losses`.
+        lede: what the method does, in words.
         rows: results; none without test data.
-        record: settings, seed, seconds, versions.
+        shown: pictures.
+        curves: (steps,) each, by what they are; none for methods that keep no history.
+        settings: options, seed, seconds, versions.
     """
 
     title: str
-    samples: np.ndarray
-    patches: np.ndarray
-    history: np.ndarray
+    lede: str
     rows: Sequence[Row]
-    record: dict[str, Any]
+    shown: Sequence[Pictures]
+    curves: Mapping[str, np.ndarray]
+    settings: Mapping[str, Any]
 
 
 class _Curve(NamedTuple):
@@ -67,16 +67,15 @@ def render(page: ErasingPage) -> str:
     )
     return environment.get_template("erasing.html").render(
         page=page,
-        samples=pictures.strip(page.samples),
-        patches=pictures.strip(page.patches),
-        curves=[_curve(name, page.history[:, column]) for name, column in _CURVES],
+        shown=[(each.caption, pictures.strip(each.images)) for each in page.shown],
+        curves=[_curve(name, values) for name, values in page.curves.items()],
         width=_WIDTH,
         height=_HEIGHT,
     )
 
 
 def _curve(name: str, values: np.ndarray) -> _Curve:
-    """A curve over the iterations, from 0 up to its largest value."""
+    """A curve over the steps, from 0 up to its largest value."""
     largest = max(float(values.max()), 1e-9)
     across = np.linspace(0, _WIDTH, len(values))
     down = _HEIGHT * (1 - values / largest)

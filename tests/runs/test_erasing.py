@@ -17,7 +17,7 @@ from dhbe_tf.attacks.triggers import Checkerboard, Patch
 from runs import classes, erase_demo, erasing
 from runs.cli import main
 from runs.erasing import EraseOptions
-from runs.report.erasing import ErasingPage, Row, render
+from runs.report.erasing import ErasingPage, Pictures, Row, render
 
 layers = tf.keras.layers
 SHORT = ("--preset", "smoke", "--iterations", "2")
@@ -176,13 +176,16 @@ def test_a_recorded_trigger_is_rebuilt():
         assert target == 4
 
 
-def test_a_page_without_test_data_says_so():
-    record = {"domain": {}, "outputs_compared": "", "erasing": {}, "seed": 0, "seconds": 1, "versions": {}}
-    pictures = np.zeros((2, 4, 4, 1), np.uint8)
-    page = ErasingPage("t", pictures, pictures, np.zeros((3, 4), np.float32), [], record)
-    assert "nothing is measured" in render(page)
-    assert "nothing is measured" not in render(
-        ErasingPage("t", pictures, pictures, page.history, [Row("x", "1", "2")], record)
+def test_a_page_without_test_data_says_so_and_shows_what_there_is():
+    strip = Pictures("eight of them", np.zeros((2, 4, 4, 1), np.uint8))
+    bare = render(ErasingPage("t", "what it does", [], [], {}, {"seed": 0}))
+    full = render(ErasingPage("t", "what it does", [Row("x", "1", "2")], [strip], {"loss": np.arange(3.0)}, {}))
+    assert "nothing is measured" in bare and "nothing is measured" not in full
+    assert "what it does" in bare and "eight of them" in full
+    assert (
+        [page.count("<polyline") for page in (bare, full)]
+        == [page.count("data:image") for page in (bare, full)]
+        == [0, 1]
     )
 
 
