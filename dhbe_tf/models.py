@@ -93,6 +93,9 @@ ARCHITECTURES: dict[str, Builder] = {
     "wrn40-2": wide_resnet(40, 2),
     # Ours, for two cores: a quarter of the width; then also one block a stage, on a quarter of the pixels.
     "narrow-resnet18": resnet((16, 32, 64, 128), (2, 2, 2, 2), stem_32, "narrow_resnet18"),
+    "narrow-resnet34": resnet((16, 32, 64, 128), (3, 4, 6, 3), stem_32, "narrow_resnet34"),
+    "wrn16-1": wide_resnet(16, 1),
+    "wrn16-2": wide_resnet(16, 2),
     "tiny-resnet": resnet((16, 32, 64, 128), (1, 1, 1, 1), stem_64, "tiny_resnet"),
     "small-convnet": convnet((8, 16, 32, 64), "small_convnet"),
     "small-facenet": convnet((8, 16, 32), "small_facenet", places=True),

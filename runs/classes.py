@@ -136,10 +136,26 @@ def train(
         progress: called with the number of steps done.
 
     Returns:
+        See :func:`train_as`.
+    """
+    training = preset.digits if data == "digits" else preset.training
+    return train_as(training, data, attack, target, seed, progress)
+
+
+def train_as(
+    training: Classification,
+    data: str,
+    attack: Optional[ClassAttack],
+    target: Optional[int],
+    seed: int,
+    progress: Callable[[int], None] = lambda step: None,
+) -> tuple[Backdoored, ClassSplit, dict[str, Any]]:
+    """Train a classifier in a given way; see :func:`train`.
+
+    Returns:
         The model (a benign one has no trigger: ``None``), the test part, and its record with metrics.
     """
     train_part, test = read(data)
-    training = preset.digits if data == "digits" else preset.training
     wanted = len(train_part.classes) - 1 if target is None else target
     if attack is None:
         model = training.fit(train_part, seed=seed, progress=progress)

@@ -159,7 +159,7 @@ class TrainBenign:
         """Returns ``acc`` on the test part and the ``sha256`` of the model file."""
         train, _, test = parts(self.source, desk.home)
         model = self.training.fit(train, seed=self.seed, journal=desk.journal("training"))
-        return {"acc": metrics.accuracy(model, test), **_keep(model, self, desk.home)}
+        return {"acc": metrics.accuracy(model, test), **keep(model, self, desk.home)}
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class Implant:
             known = self.attack.implant(benign, train, self.target, seed=self.seed, journal=journal)
         else:
             known = self.attack.backdoor(train, self.target, trainer=self.training, seed=self.seed)
-        return {**measured(known.model, known, test), **_keep(known.model, self, desk.home)}
+        return {**measured(known.model, known, test), **keep(known.model, self, desk.home)}
 
     def known(self, model: tf.keras.Model, train: ClassSplit) -> Backdoored:
         """The model with trigger and target, for evaluation only."""
@@ -222,7 +222,8 @@ def model_of(job: Job, desk: Desk) -> tf.keras.Model:
     return safety.load_model(path)
 
 
-def _keep(model: tf.keras.Model, job: Job, home: Path) -> dict[str, str]:
+def keep(model: tf.keras.Model, job: Job, home: Path) -> dict[str, str]:
+    """Store the model that a job made; returns the ``sha256`` of its file, for :func:`model_of`."""
     path = _path(job, home)
     store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
     return {"sha256": store.digest_of_files(path)}

@@ -1,0 +1,109 @@
+"""Classifiers with backdoors, and their erasing by any method, as jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.splits import random_share
+from data_prep.threat import Backdoored, ClassSuspect, Suspect
+from dhbe_tf.baselines.rival import Rival
+from dhbe_tf.dhbe import DHBE
+from dhbe_tf.gdm.defence import GDM
+from dhbe_tf.training import Classification
+from runs import classes
+from runs.classes import ClassAttack
+from runs.jobs import Desk, Job
+from runs.spent import metered
+from runs.trigger_models import keep, model_of
+
+Method = Union[DHBE, GDM, Rival]
+
+
+@dataclass(frozen=True)
+class Implanted:
+    """Train a backdoored classifier.
+
+    Attributes:
+        data: see :func:`runs.classes.read`.
+        training: of the model.
+        attack: the attacker's.
+        target: his class; None takes the last one.
+        seed: of the training and the attack.
+    """
+
+    data: str
+    training: Classification
+    attack: ClassAttack
+    target: Optional[int]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"train {type(self.attack).__name__.lower()}-{self.attack.size}-{self.seed}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Nothing."""
+        return ()
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns the training's record (:func:`runs.classes.train_as`) and the ``sha256`` of the model file."""
+        known, _, record = classes.train_as(self.training, self.data, self.attack, self.target, self.seed)
+        return {**record, **keep(known.model, self, desk.home)}
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Erase a backdoor by one method, and measure.
+
+    Attributes:
+        suspect: the model.
+        method: with its options.
+        share: of the training set that the defender holds; None for methods without data.
+        seed: of these images and of the method.
+    """
+
+    suspect: Implanted
+    method: Method
+    share: Optional[float] = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.method, DHBE) is not (self.share is None):
+            raise ValueError(f"DHBE holds no images, every other method some; got a share of {self.share}")
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        suspect = self.suspect.name.replace("train ", "")
+        images = "" if self.share is None else f" with {100 * self.share:g} %"
+        return f"{type(self.method).__name__}{images} on {suspect}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The suspect."""
+        return (self.suspect,)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``before`` and ``after`` (as :func:`runs.classes.measure`), ``images`` (how many), and ``spent``."""
+        record, model = desk.result(self.suspect), model_of(self.suspect, desk)
+        train, test = classes.read(self.suspect.data)
+        benign = None if self.share is None else random_share(train, self.share, seed=self.seed)
+        cleaned, spent = metered(lambda: self._cleaned(ClassSuspect(model, benign), desk))
+        trigger, target = classes.known_trigger(record)
+        known = Backdoored(model, trigger, np.array(target))
+        after = classes.measure(cleaned, test, known)
+        images = 0 if benign is None else len(benign)
+        return {"before": record["metrics"], "after": after, "images": images, "spent": spent}
+
+    def _cleaned(self, suspect: ClassSuspect, desk: Desk) -> tf.keras.Model:
+        if isinstance(self.method, DHBE):
+            return self.method.mitigate(Suspect(suspect.model), seed=self.seed, journal=desk.journal("erasing"))
+        if isinstance(self.method, GDM):
+            return self.method.mitigate(suspect, seed=self.seed).model
+        return self.method.mitigate(suspect, seed=self.seed, journals=desk.journal)

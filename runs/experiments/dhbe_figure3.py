@@ -1,0 +1,113 @@
+"""DHBE, Fig. 3 and 4: accuracy against attack success when the learning rate varies, with 4 % and with 1 % of the data.
+
+BadNets with triggers of 3, 5 and 7 px; fine-tuning, fine-pruning, NAD and Neural Cleanse with rates from 0.002 to 0.02,
+random subsets of the training set, a logistic fit; DHBE as a star. On the embedded digits, or with --data on CIFAR-10
+in its python batches. --models says how many subsets (the paper has five). Presets other than paper have two subsets
+and four rates instead of ten. GDM is not swept. Not run yet, but for smoke.
+
+    drmguard reproduce run dhbe_figure3 --preset cpu                    3 suspects, 192 clean-ups and 3 erasings
+    drmguard reproduce run dhbe_figure3 --preset smoke                  one suspect, shows that it runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dhbe_tf.baselines.attention_distillation import AttentionDistillation
+from dhbe_tf.dhbe import DHBE
+from runs import classes, erasing_tables, rivals
+from runs.erasing_figures import Cloud, trade_off
+from runs.erasing_jobs import Erase, Implanted
+from runs.experiments import Options
+from runs.figures import Figure
+from runs.jobs import Job
+from runs.presets import Preset
+from runs.tables import Table
+
+_METHODS = ("fine-tuning", "fine-pruning", "nad", "neural-cleanse")
+_SHARES = (erasing_tables.SHARE, 0.01)
+_LIMITS = (0.002, 0.02)  # "linearly increases from 0.002 to 0.02"
+_RATES = {"paper": 10, "cpu": 4, "smoke": 1}
+_SUBSETS = {"paper": 5, "cpu": 2, "smoke": 1}
+
+
+def plan(preset: Preset, options: Options) -> list[Job]:
+    """Every method with every rate on every subset, and DHBE once."""
+    jobs: list[Job] = []
+    for suspect in _suspects(options):
+        jobs.append(Erase(suspect, classes.PRESETS[options.preset].erasing))
+        for name in _METHODS:
+            for share in _SHARES:
+                for subset in range(options.models or _SUBSETS[options.preset]):
+                    jobs += [Erase(suspect, _with_rate(options, name, rate), share, subset) for rate in _rates(options)]
+    return jobs
+
+
+def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
+    """One row per suspect, method, share and rate, a mean over subsets."""
+    rows = []
+    for suspect in _suspects(options):
+        for name in _METHODS:
+            for share in _SHARES:
+                for rate in _rates(options):
+                    method = _with_rate(options, name, rate)
+                    mine = [r for job, r in found.items() if _is(job, suspect, share) and _of(job).method == method]
+                    row = {"size": suspect.attack.size, "method": rivals.NAMES[name], "share": 100 * share}
+                    means = {key: 100 * float(np.mean([one["after"][key] for one in mine])) for key in ("acc", "asr")}
+                    rows.append({**row, "rate": rate, "n": len(mine), **means})
+    columns = {"size": "trigger, px", "method": "method", "share": "data, %", "rate": "learning rate", "n": "subsets"}
+    columns |= {"acc": "ACC, %", "asr": "ASR, %"}
+    return [Table("rates", f"Learning rates, preset {options.preset}", columns, rows)]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """A panel per trigger size; hollow points and broken lines are 1 %."""
+    panels: dict[str, dict[str, list[Cloud]]] = {}
+    stars = {}
+    for suspect in _suspects(options):
+        title = f"BadNets {suspect.attack.size} px"
+        panels[title] = {}
+        for name in _METHODS:
+            methods = [_with_rate(options, name, rate) for rate in _rates(options)]
+            panels[title][rivals.NAMES[name]] = [
+                _cloud(
+                    [r for job, r in found.items() if _is(job, suspect, share) and _of(job).method in methods], share
+                )
+                for share in _SHARES
+            ]
+        (mine,) = [r for job, r in found.items() if _is(job, suspect, None) and isinstance(_of(job).method, DHBE)]
+        stars[title] = (mine["after"]["acc"], mine["after"]["asr"])
+    return [trade_off(panels, stars, f"ACC against ASR over learning rates, preset {options.preset}")]
+
+
+def _cloud(results: list[dict[str, Any]], share: float) -> Cloud:
+    acc, asr = ([one["after"][key] for one in results] for key in ("acc", "asr"))
+    return Cloud(acc, asr, hollow=share < erasing_tables.SHARE)
+
+
+def _suspects(options: Options) -> list[Implanted]:
+    sizes = erasing_tables.SIZES[:1] if options.preset == "smoke" else erasing_tables.SIZES
+    return erasing_tables.suspects(replace(options, models=1), ("badnets",), sizes)
+
+
+def _rates(options: Options) -> list[float]:
+    return np.linspace(*_LIMITS, _RATES[options.preset]).round(4).tolist()
+
+
+def _with_rate(options: Options, name: str, rate: float) -> Any:
+    method: Any = rivals.rivals(options.preset, digits=options.data is None)[name]
+    part = "student" if isinstance(method, AttentionDistillation) else "tuning"
+    return replace(method, **{part: replace(getattr(method, part), learning_rate=rate)})
+
+
+def _of(job: Job) -> Erase:
+    assert isinstance(job, Erase)
+    return job
+
+
+def _is(job: Job, suspect: Implanted, share: float | None) -> bool:
+    return _of(job).suspect == suspect and _of(job).share == share
