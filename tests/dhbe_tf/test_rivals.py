@@ -19,6 +19,7 @@ from dhbe_tf.baselines.mode_connectivity import ModeConnectivity
 from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
 from dhbe_tf.baselines.tuning import Tuning
 from dhbe_tf.models import resnet, stem_32, stem_64, wide_resnet
+from runs.checkpoints import DiskJournal
 
 layers = tf.keras.layers
 BRIEF = Tuning(epochs=1, samples=16, batch=8, learning_rate=0.05, crop=1)
@@ -49,6 +50,26 @@ def test_the_same_seed_gives_the_same_model_and_another_one_does_not():
     one, again, other = (rival.mitigate(suspect, seed=seed).get_weights() for seed in (5, 5, 6))
     assert all(np.allclose(mine, theirs, atol=1e-6) for mine, theirs in zip(one, again))
     assert not all(np.allclose(mine, theirs, atol=1e-6) for mine, theirs in zip(one, other))
+
+
+@pytest.mark.parametrize("name, kill", [("nad", 3), ("mcr", 1), ("neural-cleanse", 5)])
+def test_an_interrupted_clean_up_goes_on_where_it_was(name, kill, tmp_path):
+    suspect, rival, said = normed(), RIVALS[name], []
+
+    def stop(step: int) -> None:
+        if step == kill:
+            raise KeyboardInterrupt
+
+    def journals(part: str) -> DiskJournal:
+        return DiskJournal(tmp_path / part, seconds=0, say=said.append)
+
+    with pytest.raises(KeyboardInterrupt):
+        rival.mitigate(suspect, seed=5, progress=stop, journals=journals)
+    assert not said
+    resumed = rival.mitigate(suspect, seed=5, journals=journals).get_weights()
+    assert any(text.startswith("going on at step") for text in said)
+    for mine, theirs in zip(resumed, rival.mitigate(suspect, seed=5).get_weights()):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("rival", RIVALS.values(), ids=list(RIVALS))

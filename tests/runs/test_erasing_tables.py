@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from data_prep.threat import ClassSuspect, Suspect
 from dhbe_tf.attacks.badnets import BadNets
 from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.dhbe import DHBE
-from runs import classes, erasing_jobs, erasing_tables
+from runs import classes, erasing_jobs, erasing_tables, store
 from runs.erasing_figures import Logistic, logistic
 from runs.erasing_jobs import Erase, Implanted
 from runs.experiments import Options, experiment
@@ -70,6 +72,7 @@ def test_a_method_gets_model_and_its_share_of_the_training_set_and_is_measured(d
     # the suspect gets all images of class 0 right, and all of them become 2; class 2 is nobody's
     assert result["after"]["asr"] == 1 and result["after"]["counted"] == 10 and result["after"]["acc"] == 0
     assert result["before"]["acc"] == 0.5 and result["images"] == 4 and result["spent"]["peak_mib"] > 0
+    assert store.plain(result)["after"]["asr_x9"] == 1 and store.plain(asdict(SUSPECT))["attack"]["size"] == 3
 
 
 def test_dhbe_gets_the_model_alone(data):
