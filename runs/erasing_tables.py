@@ -113,7 +113,8 @@ def _notes(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[Erase, dict[
         f"The highest mean ACC of the methods with a mean ASR of 5 % or less has {best or 'none of them'}.",
         f"The lowest mean ASR with nine triggers has {steady['method'] if steady else 'none: it was not measured'}.",
         f"Images of the defender: {', '.join(map(str, sorted(images))) or 'none'}; DHBE has none.",
-        "Means over suspects. Seconds and peak memory (TensorFlow and data included) depend on the machine.",
+        "Means over suspects. Seconds and peak memory (TensorFlow and data included) depend on the machine. A worker's "
+        "memory grows from job to job, so peaks compare methods only where each ran in a process of its own.",
         "The paper: three attacks with three trigger sizes each on CIFAR-10, one model each.",
     )
 

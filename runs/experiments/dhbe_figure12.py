@@ -3,8 +3,8 @@
 Three rows of pictures: training images, images inverted from the suspect alone, and samples of DHBE. Beside them ACC
 and ASR of a fresh student that was distilled on inverted images. On the embedded digits, or with --data on CIFAR-10 in
 its python batches. Expected: inverted images look like the data, DHBE's samples do not; the student often inherits the
-backdoor. Presets other than paper draw DHBE's samples as random shapes, which have nothing of any data. Not run yet,
-but for smoke.
+backdoor. Presets other than paper draw DHBE's samples as random shapes, which have nothing of any data. Not run
+yet, not even smoke.
 
     drmguard reproduce run dhbe_figure12 --preset cpu                              digits, three suspects
     drmguard reproduce run dhbe_figure12 --preset cpu --data cifar-10-batches-py

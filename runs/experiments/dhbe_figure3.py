@@ -3,7 +3,7 @@
 BadNets with triggers of 3, 5 and 7 px; fine-tuning, fine-pruning, NAD and Neural Cleanse with rates from 0.002 to 0.02,
 random subsets of the training set, a logistic fit; DHBE as a star. On the embedded digits, or with --data on CIFAR-10
 in its python batches. --models says how many subsets (the paper has five). Presets other than paper have two subsets
-and four rates instead of ten. GDM is not swept. Not run yet, but for smoke.
+and four rates instead of ten. GDM is not swept. Not run yet, not even smoke.
 
     drmguard reproduce run dhbe_figure3 --preset cpu                    3 suspects, 192 clean-ups and 3 erasings
     drmguard reproduce run dhbe_figure3 --preset smoke                  one suspect, shows that it runs
