@@ -89,14 +89,15 @@ class ANP:
             targets: float32 (M, K).
         """
         model = copy_of(suspect)
-        whole = [channels.weight.numpy() for channels in channels_of(model)]
+        parts = channels_of(model)
+        whole = [channels.weight.numpy() for channels in parts]
         ranks = _ranks(masks)
         most = sum(int((mask <= _LARGEST).sum()) for mask in masks)
         stages = range(0, most + 1, max(1, sum(map(len, masks)) // _STAGES))
         answer = tf.function(lambda images: model(images, training=False))
 
         def cut(count: int) -> float:
-            for channels, weight, rank in zip(channels_of(model), whole, ranks):
+            for channels, weight, rank in zip(parts, whole, ranks):
                 channels.weight.assign(weight * (rank >= count).astype(np.float32))
             return clean_loss(answer, held, targets)
 
