@@ -11,6 +11,7 @@ from data_prep.contract import GAZE, HEAD_POSE
 from data_prep.heads.builder import Heads
 from data_prep.journal import NO_JOURNAL
 from drmguard_tf import attacks
+from drmguard_tf.attacks.adaptive import Adaptive
 from drmguard_tf.attacks.badnets import BadNets
 from drmguard_tf.training import ARCHITECTURES, Training
 from runs import suspects
@@ -44,6 +45,13 @@ def test_models_of_table_1_are_those_of_table_10():
     assert set(drmguard_table1.plan(PRESET, OPTIONS)) < set(drmguard_table10.plan(PRESET, OPTIONS))
 
 
+def test_table_1_has_more_adaptive_models_where_the_preset_has_another_weight():
+    preset = PRESETS["cpu"]
+    more = set(drmguard_table1.plan(preset, OPTIONS)) - set(drmguard_table10.plan(preset, OPTIONS))
+    assert len(more) == 2 * 3 and {job.case.attack.weight for job in more} == {Adaptive.weight}
+    assert preset.attacks["adaptive"]["weight"] < Adaptive.weight
+
+
 def test_rows_of_table_10_by_hand():
     plan = drmguard_table10.plan(PRESET, OPTIONS)
     (table,) = drmguard_table10.tables(_results(plan), OPTIONS)
@@ -56,10 +64,23 @@ def test_rows_of_table_10_by_hand():
 
 
 def test_rows_of_table_1_by_hand():
-    (table,) = drmguard_table1.tables(_results(drmguard_table1.plan(PRESET, OPTIONS)), OPTIONS)
+    table, _ = drmguard_table1.tables(_results(drmguard_table1.plan(PRESET, OPTIONS)), OPTIONS)
     rows = {row["model"]: row for row in table.rows}
     assert rows["head-pose CleanLabel"]["rav"].startswith("0.100 (")  # 0, 0.1, 0.2
     assert rows["head-pose CleanLabel"]["paper_rav"] == 0.0803 and rows["gaze Adaptive"]["paper_rav"] is None
+
+
+def test_the_strength_of_the_adaptive_attack_by_hand():
+    found = {}
+    for job in drmguard_table1.plan(PRESETS["cpu"], OPTIONS):
+        weight = getattr(job.case.attack, "weight", 0.0)
+        found[job] = {"metrics": {"rav": 0.1 + 10 * weight, "rnv": 1.0, "ae_deg": 1 + 100 * weight, "re_deg": 3.0}}
+    usual, table = drmguard_table1.tables(found, OPTIONS)
+    assert [row["model"] for row in usual.rows].count("gaze Adaptive") == 1
+    rows = {(row["model"], row["weight"]): row for row in table.rows}
+    assert set(rows) == {(task, weight) for task in ("gaze", "head-pose") for weight in ("0", "0.01", "0.02")}
+    assert rows[("gaze", "0")]["ae_deg"].startswith("1.000 (") and rows[("gaze", "0.01")]["rav"].startswith("0.200 (")
+    assert rows[("head-pose", "0.02")]["ae_deg"].startswith("3.000 (")
 
 
 @pytest.mark.parametrize("task, largest", [(GAZE, (20, 20)), (HEAD_POSE, (20, 20, 8))])
