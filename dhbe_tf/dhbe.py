@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -18,11 +18,12 @@ from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from dhbe_tf import logits, losses
 from dhbe_tf.domain import Domain, read
-from dhbe_tf.drawn import draw
+from dhbe_tf.drawn import balanced, draw, in_parts
 from dhbe_tf.generators import sample_generator, trigger_generator
 from dhbe_tf.optimizers import SGD, Adam
 
 _NEAR = 4  # "borders" draws places less than this many pixels from a border
+_TOLD = 3.0  # how loudly a trigger generator is told where its patch goes, beside noise of 1
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ class DHBE:
         trigger_size: side of the generated patches, pixels.
         placement: "batch": all patches of a batch go to one random place, another for every batch. "sample": each goes
             to a place of its own. "borders": the same, but along each axis a third of the places are near the first
-            border, a third near the last one.
-        copies: to how many places each patch is added.
+            border, a third near the last one, and the trigger generator is told which third its patch is for.
+        copies: how many patches are added to each sample.
+        in_range: whether patched samples are cut to [0, 1], where the pixels of all images lie.
         trigger_scale: what patches are multiplied by, so the largest change of a pixel.
         drawn: share of the samples that is drawn (:mod:`dhbe_tf.drawn`) instead of generated. 1 leaves the sample
             generator out.
+        pool: how many are drawn before the first step, of every class alike by the teacher's answers, to be used again
+            and again; 0 draws new ones in every step, whatever their classes.
         smoothness: weight of :func:`dhbe_tf.losses.roughness` in the sample generator's loss.
         batch_statistics: whether the student's batch norm uses the statistics of the batch and moves its own towards
             them, in every step that it takes part in, as in the authors' code. If not, it keeps the teacher's: then
@@ -62,8 +66,10 @@ class DHBE:
     trigger_size: int = 5  # the code
     placement: str = "batch"  # the code; "randomly pad" (Sec. 4.3.3) can be read either way
     copies: int = 1
+    in_range: bool = False  # the code cuts nothing off
     trigger_scale: float = 1.0  # the code has no such scalar
     drawn: float = 0.0
+    pool: int = 0
     smoothness: float = 1e-4  # the code; not in the paper
     batch_statistics: bool = True
     latent: int = 256  # Tables 10 to 13
@@ -93,6 +99,8 @@ class DHBE:
             raise ValueError(
                 f"drawn must be a share from 0 to 1 that leaves the generator no single sample of a batch, got {self}"
             )
+        if self.pool < 0 or (self.pool and not self.drawn_samples):
+            raise ValueError(f"a pool is 0 or more drawn samples, and needs drawn above 0; got {self}")
         if min(self.weight, self.smoothness) < 0 or min(self.trigger_scale, self.learning_rate) <= 0:
             raise ValueError(
                 f"weights must not be negative; trigger_scale and learning rates must be above 0, got {self}"
@@ -180,7 +188,11 @@ class Erasure(tf.Module):
         self.options, self.domain = options, domain
         self.samples = sample_generator(shape, latent=options.latent, width=options.sample_width, seed=2 * seed)
         self.triggers = trigger_generator(
-            options.trigger_size, shape[-1], latent=options.latent, width=options.trigger_width, seed=2 * seed + 1
+            options.trigger_size,
+            shape[-1],
+            latent=options.latent + (6 if options.placement == "borders" else 0),
+            width=options.trigger_width,
+            seed=2 * seed + 1,
         )
         self.student_optimizer = SGD(
             self.student.trainable_variables,
@@ -193,6 +205,9 @@ class Erasure(tf.Module):
             for network in (self.samples, self.triggers)
         )
         self.random = tf.random.Generator.from_seed(seed)
+        if options.pool:
+            self.pool = balanced(self.random, options.pool, shape, self._teacher)
+            self.answers = in_parts(self._teacher, self.pool)
         self.iteration = tf.Variable(0, trainable=False, dtype=tf.int64, name="iteration")
 
     @property
@@ -243,9 +258,11 @@ class Erasure(tf.Module):
         random, drawn = tf.random.Generator.from_seed(0), round(self.options.drawn * count)
         noise = random.normal((self.options.batch, self.options.latent))
         pixels = self.domain.pixels(self.samples(noise, training=True)).numpy()[:count]
-        if drawn:
+        if self.options.pool:
+            pixels[:drawn] = tf.gather(self.pool, np.linspace(0, len(self.pool) - 1, drawn).astype(int))
+        elif drawn:
             pixels[:drawn] = draw(random, drawn, pixels.shape[1:]).numpy()
-        patches = self.triggers(noise, training=True).numpy()[:count]
+        patches = self.triggers(_told(noise, self._thirds(random)), training=True).numpy()[:count]
         for network in (self.samples, self.triggers):
             for variable in network.variables:
                 variable.assign(kept.pop(0))
@@ -284,9 +301,8 @@ class Erasure(tf.Module):
     @tf.function
     def student_step(self) -> tuple[tf.Tensor, tf.Tensor]:
         """The student comes closer to the teacher and away from triggers (Eq. 8). Returns both terms."""
-        pixels = self._pixels()
-        target = self._teacher(pixels)
-        patched = self._patched(pixels, self._patches()) if self.options.weight else None
+        pixels, target = self._lesson()
+        patched = self._patched(pixels) if self.options.weight else None
         with tf.GradientTape() as tape:
             answers = self._student(pixels)
             distance, response = losses.discrepancy(answers, target), tf.constant(0.0)
@@ -320,50 +336,67 @@ class Erasure(tf.Module):
         if not self.options.weight:
             return tf.constant(0.0)
         variables = self.triggers.trainable_variables
-        pixels = self._pixels()
+        pixels, _ = self._lesson()
         answers = self._student(pixels)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            moved = self._student(self._patched(pixels, self._patches()))
+            moved = self._student(self._patched(pixels))
             response = losses.trigger_response(answers, moved)
             loss = -response
         self.trigger_optimizer.apply(tape.gradient(loss, variables), variables)
         return response
 
-    def _pixels(self) -> tf.Tensor:
-        """A batch of samples, the drawn ones first."""
-        drawn = self.options.drawn_samples
-        parts = [draw(self.random, drawn, self.teacher.input_shape[1:])] if drawn else []
-        if drawn < self.options.batch:
-            parts.append(self.domain.pixels(self._generated(self.options.batch - drawn)))
-        return tf.concat(parts, axis=0)
+    def _lesson(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """A batch of samples, the drawn ones first, and what the teacher answers."""
+        drawn, generated = self.options.drawn_samples, self.options.batch - self.options.drawn_samples
+        parts = []
+        if self.options.pool:
+            chosen = self.random.uniform((drawn,), 0, len(self.pool), tf.int32)
+            parts.append((tf.gather(self.pool, chosen), tf.gather(self.answers, chosen)))
+        elif drawn:
+            pixels = draw(self.random, drawn, self.teacher.input_shape[1:])
+            parts.append((pixels, self._teacher(pixels)))
+        if generated:
+            pixels = self.domain.pixels(self._generated(generated))
+            parts.append((pixels, self._teacher(pixels)))
+        pixels, answers = (tf.concat(both, axis=0) for both in zip(*parts))
+        return pixels, answers
 
     def _generated(self, count: int) -> tf.Tensor:
         return self.samples(self._noise(count), training=True)
 
-    def _patches(self) -> tf.Tensor:
-        return self.options.trigger_scale * self.triggers(self._noise(self.options.batch), training=True)
-
     def _noise(self, count: int) -> tf.Tensor:
         return self.random.normal((count, self.options.latent))
 
-    def _patched(self, pixels: tf.Tensor, patches: tf.Tensor) -> tf.Tensor:
+    def _patched(self, pixels: tf.Tensor) -> tf.Tensor:
         for _ in range(self.options.copies):
-            top, left = (self._places(side) for side in pixels.shape[1:3])
+            thirds = self._thirds(self.random)
+            patches = self._patches(thirds)
+            top, left = (self._places(side, third) for side, third in zip(pixels.shape[1:3], thirds))
             pixels = losses.add_patches(pixels, patches, top, left)
-        return pixels
+        return tf.clip_by_value(pixels, 0, 1) if self.options.in_range else pixels
 
-    def _places(self, side: int) -> tf.Tensor:
+    def _thirds(self, random: tf.random.Generator) -> tuple[Optional[tf.Tensor], Optional[tf.Tensor]]:
+        """Along each axis, whether patches go near the first border (0), near the last one (1) or anywhere (2)."""
+        if self.options.placement != "borders":
+            return None, None
+        rows, columns = (random.uniform((self.options.batch,), 0, 3, tf.int32) for _ in range(2))
+        return rows, columns
+
+    def _patches(self, thirds: tuple[Optional[tf.Tensor], Optional[tf.Tensor]]) -> tf.Tensor:
+        noise = _told(self._noise(self.options.batch), thirds)
+        return self.options.trigger_scale * self.triggers(noise, training=True)
+
+    def _places(self, side: int, third: Optional[tf.Tensor]) -> tf.Tensor:
         """Where patches begin along an axis of ``side`` pixels, int32 (B,)."""
         free, count = side - self.options.trigger_size + 1, self.options.batch
         if self.options.placement == "batch":
             return tf.broadcast_to(self.random.uniform((1,), 0, free, tf.int32), (count,))
         places = self.random.uniform((count,), 0, free, tf.int32)
-        if self.options.placement == "sample":
+        if third is None:
             return places
         near = self.random.uniform((count,), 0, min(_NEAR, free), tf.int32)
-        where = self.random.uniform((count,), 0, 3, tf.int32)
-        return tf.where(where == 0, near, tf.where(where == 1, free - 1 - near, places))
+        return tf.where(third == 0, near, tf.where(third == 1, free - 1 - near, places))
 
     def _teacher(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.teacher(self.domain.inputs(pixels), training=False)
@@ -376,3 +409,9 @@ class Erasure(tf.Module):
         self.student_optimizer.learning_rate.assign(self.options.learning_rate * rate)
         for optimizer in (self.sample_optimizer, self.trigger_optimizer):
             optimizer.learning_rate.assign(self.options.generator_rate * rate)
+
+
+def _told(noise: tf.Tensor, thirds: tuple[Optional[tf.Tensor], Optional[tf.Tensor]]) -> tf.Tensor:
+    """A trigger generator's noise (B, latent), and where its patches go (B, 6) if that is drawn by thirds."""
+    codes = [_TOLD * tf.one_hot(third, 3) for third in thirds if third is not None]
+    return tf.concat([noise, *codes], axis=1)

@@ -7,8 +7,13 @@ learn much from such pictures is Baradad et al. 2021, "Learning to See by Lookin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import tensorflow as tf
 
+_PART = 256  # pictures at a time
+_ROUNDS = 8  # so many times the pictures that are wanted are drawn at most
 _CELLS = (4, 7)  # noise cells along a side: shapes of about a quarter and an eighth of the image
 _CHROMA = 0.15  # colours are mostly greys, as in photographs
 _GRAIN = 0.1
@@ -31,6 +36,42 @@ def draw(random: tf.random.Generator, count: int, shape: tuple[int, int, int]) -
     pictures = tf.where(_uniform(random, count) < 0.5, once, twice)
     grain = _GRAIN * tf.nn.relu(_uniform(random, count, -1, 1)) * random.normal((count, *shape))
     return tf.clip_by_value(pictures + grain, 0, 1)
+
+
+def balanced(
+    random: tf.random.Generator, count: int, shape: tuple[int, int, int], answer: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Pictures of which every class has an equal share, as far as so many are found among a few times ``count``.
+
+    What a model has never seen it often gives to one class, the attacker's target for one; then most pictures would
+    teach nothing of the others.
+
+    Args:
+        random: all that decides what is drawn.
+        count: of pictures, at most; a multiple of the classes is reached exactly.
+        shape: (H, W, C), C 1 or 3.
+        answer: from pictures (B, H, W, C) to outputs (B, K); the largest one is the class.
+
+    Returns:
+        float32 (n, H, W, C) in [0, 1], class by class.
+    """
+    kept: list[list[np.ndarray]] = []
+    for _ in range(-(-_ROUNDS * count // _PART)):
+        pictures = draw(random, _PART, shape)
+        answers = answer(pictures).numpy()
+        kept = kept or [[] for _ in range(answers.shape[-1])]
+        share = max(1, count // len(kept))
+        for picture, label in zip(pictures.numpy(), answers.argmax(axis=1)):
+            if len(kept[label]) < share:
+                kept[label].append(picture)
+        if all(len(pictures) == share for pictures in kept):
+            break
+    return tf.constant(np.stack([picture for pictures in kept for picture in pictures]))
+
+
+def in_parts(answer: Callable[[tf.Tensor], tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
+    """What ``answer`` says of pictures (B, H, W, C), asked for a few at a time."""
+    return tf.concat([answer(pictures[start : start + _PART]) for start in range(0, len(pictures), _PART)], axis=0)
 
 
 def _layer(random: tf.random.Generator, pictures: tf.Tensor) -> tf.Tensor:

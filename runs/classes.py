@@ -61,7 +61,9 @@ _BRIEF = DHBE(
     weight=2.0,
     placement="borders",
     copies=3,
+    in_range=True,
     drawn=1.0,
+    pool=1024,
     batch_statistics=False,
     latent=64,
     sample_width=8,
@@ -84,10 +86,10 @@ PRESETS = {
         Classification("tiny-resnet", epochs=1),
         replace(_DIGITS, epochs=1),
         _attacks(20),
-        replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8),
+        replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8, pool=64),
     ),
 }
-DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets()}, _BRIEF)
+DEMO = ClassPreset(_DIGITS, _DIGITS, {"badnets": BadNets(count=500)}, _BRIEF)  # with 300, ASR is 97 to 100 %
 
 
 def read(data: str) -> tuple[ClassSplit, ClassSplit]:

@@ -65,28 +65,28 @@ def presets() -> dict[str, TriggerPreset]:
         "small-facenet", 120, 24, 0.03, weight_decay=5e-4, milestones=(0.6, 0.85), crop=2, flip=False
     )
     stairs = Staircase(
-        steps=150,
+        steps=300,
         batch=32,
         statistics_steps=4,
         latent=16,
         width=64,
         learning_rate=2e-3,
         placement="sample",
-        entropy=1.0,  # with 0.1 so few steps leave distributions that are narrow
+        entropy=0.3,  # with 0.1 so few steps leave distributions that are narrow, with 1 triggers that are weak
     )
-    repair = Retraining(10, 32, share=0.2, learning_rate=0.003, batch_statistics=False)
+    repair = Retraining(20, 32, share=0.5, learning_rate=0.003, batch_statistics=False)
     cpu = TriggerPreset(
         digits=small,
         photographs=classes.PRESETS["cpu"].training,
         tuning=replace(small, weight_decay=0.0),
         share=0.3,
         gdm=GDM(stairs, repair, screening=40),
-        pixels=PixelSearch(steps=150, batch=32),
+        pixels=PixelSearch(steps=300, batch=32),
         faces=Identities(people=10),
         recognition=faces,
         realistic=Realistic(
             MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
-            replace(stairs, steps=60),
+            replace(stairs, steps=60, entropy=1.0),
             Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
             most=2,
         ),

@@ -72,8 +72,8 @@ class Retraining:
 
         Args:
             suspect: the model and the defender's benign images.
-            draw: gives new triggers for an epoch: called with the epoch and how many are wanted of each kind. Kinds
-                take turns over the images.
+            draw: gives new triggers for an epoch, one for every image: called with the epoch and how many are wanted of
+                each kind. Kinds take turns over the images.
             seed: of the order, the choice of images and all places.
             progress: called with the number of steps done.
 
@@ -93,13 +93,14 @@ class Retraining:
     def _batches(
         self, data: ClassSplit, draw: Callable[[int, int], list[Stamped]], seed: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[Stamped]]]:
-        """Images, labels, and the triggers that are new in every epoch."""
-        each, kinds = max(1, len(data) // self.batch), []
-        total = self.steps(len(data))
-        for step, index in enumerate(batches(len(data), self.batch, total, seed)):
-            if step % each == 0:
-                kinds = draw(step // each, min(self.batch, len(data)))
-            yield pixels(data.images[index]), data.labels[index], kinds
+        """Images, labels, and new triggers for every image."""
+        each, kinds, batch = max(1, len(data) // self.batch), [], min(self.batch, len(data))
+        for step, index in enumerate(batches(len(data), self.batch, self.steps(len(data)), seed)):
+            epoch, turn = divmod(step, each)
+            if turn == 0:
+                kinds = draw(epoch, each * batch)
+            mine = [kind._replace(triggers=kind.triggers[turn * batch : (turn + 1) * batch]) for kind in kinds]
+            yield pixels(data.images[index]), data.labels[index], mine
 
 
 class _Repair(tf.Module):
@@ -124,7 +125,7 @@ class _Repair(tf.Module):
                 top, left = random_places(self.random, len(images), (height, width), size, shared=False)
             else:
                 top, left = (tf.fill([len(images)], side) for side in kind.place)
-            new = stamp(tf.constant(images), tf.constant(kind.triggers[: len(images)]), top, left)
+            new = stamp(tf.constant(images), tf.constant(kind.triggers), top, left)
             stamped = tf.where(mine[:, None, None, None], new, stamped)
         return stamped, self.random.uniform((len(images),)) < self.options.share
 

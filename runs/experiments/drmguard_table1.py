@@ -65,7 +65,7 @@ def _strength(found: Mapping[Job, dict[str, Any]], options: Options) -> Table:
     groups: dict[tuple[str, float], list[dict[str, float]]] = {}
     for job, result in found.items():
         weight = _weight(job)
-        if weight is not None:
+        if isinstance(job, Train) and weight is not None:
             groups.setdefault((job.case.source.data.spec.task.name, weight), []).append(result["metrics"])
     rows = []
     for (task, weight), measured in sorted(groups.items()):

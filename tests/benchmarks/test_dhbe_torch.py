@@ -42,7 +42,7 @@ def _run(erasure: Erasure, step: str, noise: np.ndarray) -> np.ndarray:
     if step == "sample_step":
         drawn = drawn[:1]
     erasure._noise = lambda count: tf.constant(drawn.pop(0))  # while the step is traced, once
-    erasure._places = lambda side: tf.fill([OPTIONS.batch], places.pop(0))
+    erasure._places = lambda side, third: tf.fill([OPTIONS.batch], places.pop(0))
     return np.array([np.array(getattr(erasure, step)()) for _ in range(STEPS)])
 
 

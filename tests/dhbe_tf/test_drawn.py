@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from dhbe_tf.drawn import draw
+from dhbe_tf.drawn import balanced, draw, in_parts
 
 
 def _drawn(count: int, shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
@@ -36,3 +36,22 @@ def test_colours_are_tinted_greys():
     pictures = _drawn(256, (16, 16, 3))
     tint = pictures.max(axis=-1) - pictures.min(axis=-1)
     assert 0.02 < np.median(tint) < 0.3 < np.ptp(pictures.mean(axis=(1, 2, 3)))
+
+
+def _by_brightness(pictures: tf.Tensor) -> tf.Tensor:
+    """Outputs of three classes: dark, bright, and one that nothing belongs to."""
+    bright = tf.reduce_mean(pictures, axis=(1, 2, 3)) > 0.8  # few pictures are
+    return tf.one_hot(tf.cast(bright, tf.int32), 3)
+
+
+def test_a_balanced_set_has_as_many_of_every_class_as_are_found():
+    pictures = balanced(tf.random.Generator.from_seed(0), 60, (16, 16, 1), _by_brightness)
+    counts = np.bincount(np.argmax(_by_brightness(pictures), axis=1), minlength=3)
+    assert counts.tolist() == [20, 20, 0]
+    usual = np.argmax(_by_brightness(_drawn(60, (16, 16, 1))), axis=1)
+    assert (usual == 1).mean() < 0.3
+
+
+def test_parts_are_put_together_again():
+    pictures = _drawn(300, (8, 8, 1))
+    np.testing.assert_array_equal(in_parts(_by_brightness, tf.constant(pictures)), _by_brightness(pictures))

@@ -153,7 +153,7 @@ def test_all_rates_fall_to_a_tenth_at_the_milestones():
 
 
 def test_weight_zero_makes_no_patches(monkeypatch):
-    monkeypatch.setattr(Erasure, "_patches", lambda self: pytest.fail("a patch was made"))
+    monkeypatch.setattr(Erasure, "_patches", lambda self, thirds: pytest.fail("a patch was made"))
     losses = _erasure(replace(OPTIONS, weight=0.0)).iterate()
     assert losses.student_response == losses.trigger_response == 0 < losses.student_discrepancy
 
@@ -161,14 +161,15 @@ def test_weight_zero_makes_no_patches(monkeypatch):
 @pytest.mark.parametrize("placement, places", [("batch", 1), ("sample", 4)])
 def test_patches_of_a_batch_share_a_place_or_have_their_own(placement, places):
     erasure = _erasure(replace(OPTIONS, placement=placement, latent=8))
-    patched = erasure._patched(tf.zeros([4, *SHAPE]), tf.ones([4, 3, 3, 3])).numpy()
+    erasure._patches = lambda thirds: tf.ones([4, 3, 3, 3])
+    patched = erasure._patched(tf.zeros([4, *SHAPE])).numpy()
     assert patched.sum() == 4 * 27  # all of each patch lies inside
     assert len({tuple(np.argwhere(image)[0]) for image in patched}) == places
 
 
 def test_places_near_borders_are_drawn_more_often():
     erasure = _erasure(replace(OPTIONS, placement="borders", batch=6000))
-    places = erasure._places(16).numpy()  # 14 places, four of them near each border
+    places = erasure._places(16, erasure._thirds(erasure.random)[0]).numpy()  # 14 places, four of them near each border
     assert places.min() == 0 and places.max() == 13
     # a third drawn near this border, and 4/14 of the third drawn anywhere: 0.429
     assert np.mean(places < 4) == pytest.approx(3 / 7, abs=0.03) == np.mean(places >= 10)
@@ -180,7 +181,7 @@ def test_drawn_samples_leave_the_sample_generator_out():
     for step in ("student_step", "sample_step", "trigger_step"):
         assert not _changed_by(step, options)["samples"]
     erasure = _erasure(options)
-    pixels = erasure._pixels().numpy()
+    pixels = erasure._lesson()[0].numpy()
     assert pixels.shape == (4, *SHAPE) and 0 <= pixels.min() <= pixels.max() <= 1
     assert erasure.iterate().sample_discrepancy == 0
 
@@ -188,14 +189,49 @@ def test_drawn_samples_leave_the_sample_generator_out():
 def test_a_share_of_samples_is_drawn_and_the_rest_generated():
     erasure = _erasure(replace(OPTIONS, drawn=0.5))
     erasure.samples = lambda noise, training: tf.fill([len(noise), *SHAPE], 8.0)  # as pixels 0.5 + 8 / 4
-    pixels = erasure._pixels().numpy()
+    pixels = erasure._lesson()[0].numpy()
     assert pixels[:2].max() <= 1 and (pixels[2:] == 2.5).all()
     shown, _ = _erasure(replace(OPTIONS, drawn=0.5)).made(4)
     assert shown[:2].max() <= 1 and (np.abs(shown[2:] - shown[:2]) > 0).any()
 
 
+def test_a_pool_is_drawn_once_and_its_answers_are_the_teacher_s():
+    erasure = _erasure(replace(OPTIONS, drawn=0.5, pool=12))
+    np.testing.assert_allclose(erasure.answers, erasure.teacher(erasure.pool, training=False), rtol=1e-5)
+    for _ in range(2):
+        pixels, answers = (part.numpy() for part in erasure._lesson())
+        assert pixels.shape == (4, *SHAPE) and answers.shape == (4, 3)
+        for picture, answer in zip(pixels[:2], answers):
+            (place,) = np.flatnonzero((erasure.pool.numpy() == picture).all(axis=(1, 2, 3)))
+            np.testing.assert_array_equal(erasure.answers[place], answer)
+    np.testing.assert_allclose(erasure.teacher(erasure.domain.inputs(pixels), training=False), answers, rtol=1e-4)
+    shown, _ = erasure.made(4)
+    assert all((erasure.pool.numpy() == picture).all(axis=(1, 2, 3)).any() for picture in shown[:2])
+
+
+def test_an_erasing_with_a_pool_resumes_bit_for_bit(tmp_path):
+    options = replace(OPTIONS, drawn=1.0, pool=12, placement="borders", in_range=True)
+    whole = _erasure(options)
+    whole.iterate()
+    path = tf.train.Checkpoint(erasure=whole).write(str(tmp_path / "state"))
+    again = _erasure(options)
+    tf.train.Checkpoint(erasure=again).read(path).expect_partial()
+    assert again.iterate() == whole.iterate()
+
+
+def test_the_trigger_generator_is_told_which_third_its_patch_is_for():
+    erasure = _erasure(replace(OPTIONS, placement="borders"))
+    seen = []
+    erasure.triggers = lambda noise, training: seen.append(noise.numpy()) or tf.zeros([4, 3, 3, 3])
+    erasure._patches((tf.constant([0, 1, 2, 2]), tf.constant([2, 0, 0, 1])))
+    (noise,) = seen
+    assert noise.shape == (4, OPTIONS.latent + 6)
+    np.testing.assert_array_equal(noise[:, -6:-3].argmax(axis=1), [0, 1, 2, 2])
+    np.testing.assert_array_equal(noise[:, -3:].argmax(axis=1), [2, 0, 0, 1])
+
+
 def test_the_largest_patch_is_bounded_by_its_scale():
-    patches = _erasure(replace(OPTIONS, trigger_scale=0.25))._patches().numpy()
+    patches = _erasure(replace(OPTIONS, trigger_scale=0.25))._patches((None, None)).numpy()
     assert 0.1 < np.abs(patches).max() < 0.25
 
 
@@ -218,6 +254,7 @@ def test_the_student_descends_and_the_generators_ascend():
         (dict(batch=1), "batch 2"),
         (dict(drawn=1.5), "share"),
         (dict(drawn=0.75, batch=4), "single sample"),
+        (dict(pool=4), "drawn above 0"),
         (dict(weight=-1.0), "negative"),
         (dict(epochs=0), "1 or more"),
     ],
@@ -239,7 +276,17 @@ def test_a_diverging_erasing_stops():
         _erasure(replace(OPTIONS, learning_rate=1e20)).run()
 
 
-def test_copies_add_the_same_patch_at_several_places():
-    erasure = _erasure(replace(OPTIONS, placement="sample", copies=3))
-    patched = erasure._patched(tf.zeros([4, *SHAPE]), tf.ones([4, 3, 3, 3])).numpy()
-    assert patched.sum() == 3 * 4 * 27
+def test_copies_add_as_many_patches_each_a_new_one():
+    erasure, made = _erasure(replace(OPTIONS, placement="sample", copies=3)), [1.0, 2.0, 4.0]
+    erasure._patches = lambda thirds: tf.fill([4, 3, 3, 3], made.pop(0))
+    assert erasure._patched(tf.zeros([4, *SHAPE])).numpy().sum() == 7 * 4 * 27
+
+
+def test_patched_samples_stay_in_range_if_they_are_to():
+    for in_range in (False, True):
+        erasure = _erasure(replace(OPTIONS, placement="sample", in_range=in_range, copies=2))
+        signs = iter((2.0, -2.0))
+        erasure._patches = lambda thirds: tf.fill([4, 3, 3, 3], next(signs))
+        patched = erasure._patched(tf.fill([4, *SHAPE], 0.5)).numpy()
+        assert (patched.min() >= 0 and patched.max() <= 1) == in_range
+        assert (patched == 0.5).any()

@@ -162,7 +162,7 @@ def test_main_axes_are_those_of_the_largest_spread():
 
 def test_a_repair_stamps_its_share_keeps_labels_and_leaves_the_suspect():
     suspect, seen = _suspect(), []
-    white = Stamped(np.ones((8, 3, 3, 3), np.float32))
+    white = Stamped(np.ones((16, 3, 3, 3), np.float32))
     kept = suspect.model.get_weights()
 
     def draw(epoch: int, count: int) -> list[Stamped]:
@@ -171,7 +171,7 @@ def test_a_repair_stamps_its_share_keeps_labels_and_leaves_the_suspect():
 
     options = Retraining(epochs=30, batch=8, share=1.0, learning_rate=0.05, momentum=0.0)
     repaired = options.repair(suspect, draw, seed=0)
-    assert seen[:2] == [(0, 8), (1, 8)] and len(seen) == 30
+    assert seen[:2] == [(0, 16), (1, 16)] and len(seen) == 30  # a trigger for each of 16 images
     for old, new in zip(kept, suspect.model.get_weights()):
         np.testing.assert_array_equal(old, new)
     images = stamp(tf.constant(_data().images / np.float32(255)), tf.ones((16, 3, 3, 3)), *tf.zeros((2, 16), tf.int32))
