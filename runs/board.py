@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from runs.jobs import Job
 from runs.pipeline import DONE, FAILED, KEPT, WAITING, Outcome
 
 _MARKS = {KEPT: "was there", DONE: "done", FAILED: "failed", WAITING: "cannot start"}
@@ -19,23 +20,23 @@ class Board:
     """Counts outcomes.
 
     Args:
-        names: of all jobs, in the order in which they start.
+        jobs: all, in the order in which they start; their names need not differ.
         workers: how many run at a time.
     """
 
-    def __init__(self, names: Sequence[str], workers: int) -> None:
-        self.names, self.workers = list(names), workers
-        self.outcomes: dict[str, Outcome] = {}
+    def __init__(self, jobs: Sequence[Job], workers: int) -> None:
+        self.jobs, self.workers = list(jobs), workers
+        self.outcomes: dict[Job, Outcome] = {}
         self.started = time.monotonic()
 
     def told(self, outcome: Outcome) -> None:
         """Note an outcome."""
-        self.outcomes[outcome.job.name] = outcome
+        self.outcomes[outcome.job] = outcome
 
     def seconds_left(self) -> float | None:
         """From the mean time of the jobs done so far; None before the first."""
         times = [outcome.seconds for outcome in self.outcomes.values() if outcome.state == DONE]
-        left = len(self.names) - len(self.outcomes)
+        left = len(self.jobs) - len(self.outcomes)
         return left * sum(times) / len(times) / self.workers if times else None
 
     def table(self) -> Table:
@@ -43,27 +44,26 @@ class Board:
         shown = Table(title=self.title(), title_justify="left")
         for heading in ("case", "state", "seconds"):
             shown.add_column(heading)
-        open_jobs = [name for name in self.names if name not in self.outcomes]
-        running = set(open_jobs[: self.workers])
-        for name in self.names:
-            outcome = self.outcomes.get(name)
+        running = [job for job in self.jobs if job not in self.outcomes][: self.workers]
+        for job in self.jobs:
+            outcome = self.outcomes.get(job)
             if outcome is None:
-                shown.add_row(name, "running" if name in running else "waiting", "")
+                shown.add_row(job.name, "running" if job in running else "waiting", "")
             else:
-                shown.add_row(name, _MARKS[outcome.state], f"{outcome.seconds:.0f}" if outcome.state == DONE else "")
+                shown.add_row(job.name, _MARKS[outcome.state], f"{outcome.seconds:.0f}" if outcome.state == DONE else "")
         return shown
 
     def title(self) -> str:
         """Counts and time left."""
         left = self.seconds_left()
-        ahead = "" if left is None or len(self.outcomes) == len(self.names) else f", about {_span(left)} left"
-        return f"{len(self.outcomes)} of {len(self.names)} after {_span(time.monotonic() - self.started)}{ahead}"
+        ahead = "" if left is None or len(self.outcomes) == len(self.jobs) else f", about {_span(left)} left"
+        return f"{len(self.outcomes)} of {len(self.jobs)} after {_span(time.monotonic() - self.started)}{ahead}"
 
 
 @contextmanager
-def shown(names: Sequence[str], workers: int, say: Callable[[str], None]) -> Iterator[Callable[[Outcome], None]]:
+def shown(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> Iterator[Callable[[Outcome], None]]:
     """A callback for outcomes: a table that is redrawn on a terminal, a line each elsewhere."""
-    board, console = Board(names, workers), Console(stderr=True)
+    board, console = Board(jobs, workers), Console(stderr=True)
     if console.is_terminal:
         with Live(board.table(), console=console, refresh_per_second=2) as live:
 

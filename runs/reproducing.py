@@ -72,9 +72,9 @@ def run(
     results.check_usable(home)
     crew.check()
     planned = experiment(name).plan(PRESETS[options.preset], options)
-    names = [job.name for wave in jobs.in_order(planned) for job in wave]
+    ordered = [job for wave in jobs.in_order(planned) for job in wave]
     setting = pipeline.Setting(home, checkpoint_seconds, mirrored=mirrored)
-    with board.shown(names, crew.workers, say) as told:
+    with board.shown(ordered, crew.workers, say) as told:
         outcomes = pipeline.run(planned, setting, crew=crew, told=told)
     failed = [outcome for outcome in outcomes.values() if outcome.state == pipeline.FAILED]
     if failed:

@@ -1,0 +1,44 @@
+"""The live table of a run: it counts jobs, whatever they are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from runs.board import Board, shown
+from runs.pipeline import DONE, KEPT, Outcome
+
+
+@dataclass(frozen=True)
+class _Job:
+    number: int
+    name: str = "train badnets-100"
+    needs: tuple = ()
+
+
+JOBS = [_Job(0), _Job(1), _Job(2, "scan badnets-100"), _Job(3)]
+
+
+def test_jobs_of_one_name_count_each():
+    board = Board(JOBS, workers=2)
+    assert board.seconds_left() is None
+    for job, state, seconds in ((JOBS[0], KEPT, 0.0), (JOBS[1], DONE, 8.0)):
+        board.told(Outcome(job, state, seconds))
+    assert board.title().startswith("2 of 4 after 0 s, about 8 s left")  # two jobs of 8 s, two at a time
+    states = list(board.table().columns[1].cells)
+    assert states == ["was there", "done", "running", "running"]
+
+
+def test_lines_where_there_is_no_terminal():
+    lines = []
+    with shown(JOBS[:2], 1, lines.append) as told:
+        told(Outcome(JOBS[0], DONE, 3.0, remarks=("going on at step 7",)))
+        told(Outcome(JOBS[1], DONE, 3.0))
+    assert lines[0] == "  train badnets-100: going on at step 7"
+    assert "(1 of 2 after" in lines[1] and "(2 of 2 after" in lines[2]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_as_many_run_as_there_are_workers(workers):
+    assert list(Board(JOBS, workers).table().columns[1].cells).count("running") == workers
