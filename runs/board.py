@@ -50,7 +50,9 @@ class Board:
             if outcome is None:
                 shown.add_row(job.name, "running" if job in running else "waiting", "")
             else:
-                shown.add_row(job.name, _MARKS[outcome.state], f"{outcome.seconds:.0f}" if outcome.state == DONE else "")
+                shown.add_row(
+                    job.name, _MARKS[outcome.state], f"{outcome.seconds:.0f}" if outcome.state == DONE else ""
+                )
         return shown
 
     def title(self) -> str:
