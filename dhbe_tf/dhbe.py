@@ -22,7 +22,6 @@ from dhbe_tf.drawn import balanced, draw, in_parts
 from dhbe_tf.generators import sample_generator, trigger_generator
 from dhbe_tf.optimizers import SGD, Adam
 
-_NEAR = 4  # "borders" draws places less than this many pixels from a border
 _TOLD = 3.0  # how loudly a trigger generator is told where its patch goes, beside noise of 1
 
 
@@ -38,8 +37,8 @@ class DHBE:
             patched image is made at all.
         trigger_size: side of the generated patches, pixels.
         placement: "batch": all patches of a batch go to one random place, another for every batch. "sample": each goes
-            to a place of its own. "borders": the same, but along each axis a third of the places are near the first
-            border, a third near the last one, and the trigger generator is told which third its patch is for.
+            to a place of its own. "borders": the same, but along each axis a third of the places touch the first
+            border, a third the last one, and the trigger generator is told which third its patch is for.
         copies: how many patches are added to each sample.
         in_range: whether patched samples are cut to [0, 1], where the pixels of all images lie.
         trigger_scale: what patches are multiplied by, so the largest change of a pixel.
@@ -377,7 +376,7 @@ class Erasure(tf.Module):
         return tf.clip_by_value(pixels, 0, 1) if self.options.in_range else pixels
 
     def _thirds(self, random: tf.random.Generator) -> tuple[Optional[tf.Tensor], Optional[tf.Tensor]]:
-        """Along each axis, whether patches go near the first border (0), near the last one (1) or anywhere (2)."""
+        """Along each axis, whether patches go to the first border (0), to the last one (1) or anywhere (2)."""
         if self.options.placement != "borders":
             return None, None
         rows, columns = (random.uniform((self.options.batch,), 0, 3, tf.int32) for _ in range(2))
@@ -395,8 +394,7 @@ class Erasure(tf.Module):
         places = self.random.uniform((count,), 0, free, tf.int32)
         if third is None:
             return places
-        near = self.random.uniform((count,), 0, min(_NEAR, free), tf.int32)
-        return tf.where(third == 0, near, tf.where(third == 1, free - 1 - near, places))
+        return tf.where(third == 0, 0, tf.where(third == 1, free - 1, places))
 
     def _teacher(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.teacher(self.domain.inputs(pixels), training=False)
