@@ -55,7 +55,7 @@ class ClassPreset:
 
 # Ours, for two cores and hundreds of iterations instead of thousands; EQUATIONS.md of dhbe_tf, difference 6.
 _BRIEF = DHBE(
-    epochs=12,
+    epochs=8,
     iterations=20,
     batch=32,
     weight=2.0,
