@@ -65,6 +65,7 @@ def presets() -> dict[str, TriggerPreset]:
         "small-facenet", 120, 24, 0.03, weight_decay=5e-4, milestones=(0.6, 0.85), crop=2, flip=False
     )
     stairs = Staircase(
+        levels=(0.95, 0.9, 0.8, 0.5),
         steps=300,
         batch=32,
         statistics_steps=4,
@@ -72,7 +73,7 @@ def presets() -> dict[str, TriggerPreset]:
         width=64,
         learning_rate=2e-3,
         placement="sample",
-        entropy=0.3,  # with 0.1 so few steps leave distributions that are narrow, with 1 triggers that are weak
+        entropy=1.0,  # with 0.1 so few steps leave distributions that are narrow
     )
     repair = Retraining(20, 32, share=0.5, learning_rate=0.003, batch_statistics=False)
     cpu = TriggerPreset(
@@ -86,7 +87,7 @@ def presets() -> dict[str, TriggerPreset]:
         recognition=faces,
         realistic=Realistic(
             MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
-            replace(stairs, steps=60, entropy=1.0),
+            replace(stairs, levels=(0.9, 0.8, 0.5), steps=60),
             Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
             most=2,
         ),
