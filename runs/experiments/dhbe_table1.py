@@ -1,7 +1,8 @@
 """DHBE, Table 1: what triggers change in an image, as an earth-mover cost. Nothing is trained.
 
-The paper gives formulas, and no figures that could stand beside these. Expected: every trigger costs a fraction of the
-distance between the closest classes (dhbe_table2), which is what DHBE builds on.
+The paper's text has lost its formulas, so nothing stands beside these. DHBE builds on triggers being cheaper than the way
+from one class to the next (dhbe_table2): squares are; SIG and the watermark cost more than the sliced distance of cat and
+dog, which bounds the true distance from below.
 
     drmguard reproduce run dhbe_table1 --preset cpu                                digits, seconds
     drmguard reproduce run dhbe_table1 --preset cpu --data cifar-10-batches-py
