@@ -75,7 +75,7 @@ def erase(
               drmguard erase suspect.h5 --method nad --benign faces/ --out clean     or another rival of DHBE
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
-    Not reliable: cpu erased one of two backdoors in digits, paper has not been run. Measure the result (--test).
+    Measured on digits alone (README); paper has not been run. Measure the result (--test).
     """
     unused = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
     unused["--iterations"] = iterations
