@@ -56,12 +56,17 @@ def balanced(
         float32 (n, H, W, C) in [0, 1], class by class.
     """
     kept: list[list[np.ndarray]] = []
-    for _ in range(-(-_ROUNDS * count // _PART)):
+
+    @tf.function
+    def part() -> tuple[tf.Tensor, tf.Tensor]:
         pictures = draw(random, _PART, shape)
-        answers = answer(pictures).numpy()
+        return pictures, answer(pictures)
+
+    for _ in range(-(-_ROUNDS * count // _PART)):
+        pictures, answers = (made.numpy() for made in part())
         kept = kept or [[] for _ in range(answers.shape[-1])]
         share = max(1, count // len(kept))
-        for picture, label in zip(pictures.numpy(), answers.argmax(axis=1)):
+        for picture, label in zip(pictures, answers.argmax(axis=1)):
             if len(kept[label]) < share:
                 kept[label].append(picture)
         if all(len(pictures) == share for pictures in kept):

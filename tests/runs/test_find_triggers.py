@@ -76,7 +76,8 @@ def test_erase_with_gdm(given, tmp_path):
     assert "per class: search" in output and "not measured" in output
     record = json.loads((tmp_path / "clean" / "erase.json").read_text())
     assert len(record["responses"]) == 3 and record["benign"]["images"] == 16
-    assert (tmp_path / "clean" / "report.html").read_text().count("data:image/png;base64") == 3 * len(record["classes"])
+    levels = sum(len(parts) for parts in record["classes"].values())
+    assert (tmp_path / "clean" / "report.html").read_text().count("data:image/png;base64") == levels > 0
 
 
 @pytest.mark.parametrize(
