@@ -1,8 +1,8 @@
 """DHBE, Table 1: what triggers change in an image, as an earth-mover cost. Nothing is trained.
 
-The paper's text has lost its formulas, so nothing stands beside these. DHBE builds on triggers being cheaper than the way
-from one class to the next (dhbe_table2): squares are; SIG and the watermark cost more than the sliced distance of cat and
-dog, which bounds the true distance from below.
+The paper's text has lost its formulas, so nothing stands beside these. DHBE builds on triggers being cheaper than the
+way from one class to the next (dhbe_table2): squares are; on CIFAR-10, SIG and the watermark cost more than the sliced
+distance of cat and dog, which bounds the true distance from below.
 
     drmguard reproduce run dhbe_table1 --preset cpu                                digits, seconds
     drmguard reproduce run dhbe_table1 --preset cpu --data cifar-10-batches-py
