@@ -1,8 +1,8 @@
 """DHBE, Table 1: what triggers change in an image, as an earth-mover cost. Nothing is trained.
 
 The paper's text has lost its formulas, so nothing stands beside these. DHBE builds on triggers being cheaper than the
-way from one class to the next (dhbe_table2): squares are; on CIFAR-10, SIG and the watermark cost more than the sliced
-distance of cat and dog, which bounds the true distance from below.
+way from one class to the next (dhbe_table2): squares are; on CIFAR-10, SIG and the watermark cost half as much again as
+cat and dog are apart on our scale, and half as much on the paper's, which is not said.
 
     drmguard reproduce run dhbe_table1 --preset cpu                                digits, seconds
     drmguard reproduce run dhbe_table1 --preset cpu --data cifar-10-batches-py
