@@ -48,7 +48,7 @@ def balanced(
 
     Args:
         random: all that decides what is drawn.
-        count: of pictures, at most; a multiple of the classes is reached exactly.
+        count: of pictures in all, shared out evenly; every class may have at least one.
         shape: (H, W, C), C 1 or 3.
         answer: from pictures (B, H, W, C) to outputs (B, K); the largest one is the class.
 
