@@ -214,6 +214,14 @@ class Erasure(tf.Module):
         """Iterations done."""
         return int(self.iteration)
 
+    @property
+    def drawn_by_class(self) -> Optional[list[int]]:
+        """How many samples of the pool the teacher gives to each class (K numbers); None without a pool."""
+        if not self.options.pool:
+            return None
+        given = tf.argmax(self.answers, axis=1).numpy()
+        return np.bincount(given, minlength=self.answers.shape[-1]).tolist()
+
     def run(
         self, progress: Callable[[int], None] = lambda iteration: None, journal: Journal = NO_JOURNAL
     ) -> np.ndarray:

@@ -108,6 +108,7 @@ def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], No
         "outputs_compared": "before the softmax" if logits.ends_in_softmax(suspect) else "as they are",
         "erasing": asdict(options.erasing),
         "seed": options.seed,
+        "drawn_by_class": erasure.drawn_by_class,
         "deviation": erasure.deviation(),
         "last_losses": dict(zip(Losses._fields, history[-1].tolist())),
         "metrics": measure and {"before": measure(suspect), "after": measure(cleaned)},
@@ -220,9 +221,21 @@ def card_of(
     return card
 
 
+def _rare(record: dict[str, Any]) -> list[str]:
+    """A warning, if drawn pictures of some classes are few: what the suspect knows of these is copied less well."""
+    counts = record["drawn_by_class"]
+    if counts is None or len(counts) < 2:
+        return []
+    few = [str(label) for label, count in enumerate(counts) if count < max(counts) / 4]
+    if not few:
+        return []
+    return [f"few of the drawn pictures are of class {', '.join(few)}: of {sum(counts)} they have {min(counts)} or more"]
+
+
 def describe(record: dict[str, Any]) -> str:
     """The result in words."""
     lines = [f"inputs: white is {record['domain']['white']:g}, mean and std {record['domain']['source']}"]
+    lines += _rare(record)
     lines.append(f"deviation from the suspect on drawn pictures: {record['deviation']:.2f} (1: it ignores its input)")
     if record["deviation"] > _LOST:
         lines.append("the student lost what the suspect knew; lower --weight, or take another --seed")

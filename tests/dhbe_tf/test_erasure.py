@@ -209,6 +209,13 @@ def test_a_pool_is_drawn_once_and_its_answers_are_the_teacher_s():
     assert all((erasure.pool.numpy() == picture).all(axis=(1, 2, 3)).any() for picture in shown[:2])
 
 
+def test_the_pool_is_counted_by_class():
+    erasure = _erasure(replace(OPTIONS, drawn=1.0, pool=4))
+    erasure.answers = tf.constant([[0.0, 1, 0], [2, 0, 1], [0, 3, 2], [-1, 0, -2]])
+    assert erasure.drawn_by_class == [1, 3, 0]
+    assert _erasure().drawn_by_class is None
+
+
 def test_an_erasing_with_a_pool_resumes_bit_for_bit(tmp_path):
     options = replace(OPTIONS, drawn=1.0, pool=12, placement="borders", in_range=True)
     whole = _erasure(options)

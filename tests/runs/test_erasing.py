@@ -166,6 +166,15 @@ def test_regression_models_are_measured_in_degrees(tmp_path):
     assert "RE): 5.73" in erasing.describe(record)
 
 
+@pytest.mark.parametrize(
+    "counts, said",
+    [(None, []), ([8], []), ([8, 2, 8], []), ([8, 1, 8, 0], ["class 1, 3: of 17"])],
+)
+def test_classes_with_few_drawn_pictures_are_named(counts, said):
+    lines = erasing._rare({"drawn_by_class": counts})
+    assert len(lines) == len(said) and all(part in line for part, line in zip(said, lines))
+
+
 def test_a_recorded_trigger_is_rebuilt():
     pattern = np.random.default_rng(0).random((2, 2, 3)).astype(np.float32)
     for trigger in (Checkerboard(3), Patch(pattern)):
