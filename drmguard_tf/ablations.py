@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
-from drmguard_tf.families import FAMILIES
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
@@ -24,7 +23,7 @@ class WithoutRav(SteeredSearch):
 
     def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
         """A run of one family before its first step."""
-        return _WithoutRav(reference, FAMILIES[family](reference, seed), self, seed)
+        return _WithoutRav(reference, self.start(reference, family, seed), self, seed)
 
 
 class _WithoutRav(SteeredReversal):

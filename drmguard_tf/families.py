@@ -51,28 +51,60 @@ class UniversalPatch(tf.Module):
 
 
 class UniversalWarp(tf.Module):
-    """One smooth displacement for all images; ours."""
+    """One smooth displacement for all images, a sum of grids from coarse to fine; ours.
+
+    It starts on the coarsest grid alone, and finer ones move less for the same step. On one fine grid most searches for
+    a strong warp stop where a part of the image fits by chance.
+    """
 
     learning_rate = 0.1
-    spacing = 5  # pixels between control points: half a WaNet cell at its usual settings, fine enough to follow it
 
-    def __init__(self, reference: Reference, seed: int) -> None:
+    def __init__(self, reference: Reference, seed: int, spacings: tuple[int, ...] = (16, 8, 4)) -> None:
+        """Before the first step.
+
+        Args:
+            reference: constants of the suspect.
+            seed: of the start, displacements of about a pixel.
+            spacings: of the grids' control points, pixels, the coarsest first. 4 follows a warp of WaNet's at its usual
+                settings, whose cells are 8 pixels or more.
+        """
         super().__init__(name="warp")
         _, height, width, _ = reference.images.shape
-        self.rows, self.columns = upsampling(height // self.spacing, height), upsampling(width // self.spacing, width)
-        control = np.random.default_rng(seed).normal(0, 1, (height // self.spacing, width // self.spacing, 2))
-        self.control = tf.Variable(control.astype(np.float32), name="control")
         self.side = float(max(height, width))
+        self.grids = [_grid(height, width, spacing) for spacing in spacings]
+        self.shares = [spacing / spacings[0] for spacing in spacings]
+        start = np.random.default_rng(seed).normal(0, 1, self.grids[0].control.shape)
+        self.grids[0].control.assign(start.astype(np.float32))
 
     def flow(self) -> tf.Tensor:
         """float32 (H, W, 2), (dy, dx) in pixels."""
-        return tf.einsum("hi,wj,ijd->hwd", self.rows, self.columns, self.control)
+        return tf.add_n(
+            [
+                share * tf.einsum("hi,wj,ijd->hwd", grid.rows, grid.columns, grid.control)
+                for share, grid in zip(self.shares, self.grids)
+            ]
+        )
 
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """Warp float32 images (B, H, W, C) in [0, 1]; ``attention`` is not used."""
         flow = self.flow()
         length = tf.sqrt(tf.reduce_sum(flow**2, axis=-1) + 1e-6)  # the norm has no slope at zero
         return Change(warp(images, flow), tf.reduce_mean(length) / self.side)
+
+
+class _Grid(NamedTuple):
+    """Control points and what takes them to pixels."""
+
+    rows: tf.Tensor
+    columns: tf.Tensor
+    control: tf.Variable
+
+
+def _grid(height: int, width: int, spacing: int) -> _Grid:
+    """A grid of zeros with about ``spacing`` pixels between its points, at least two a side."""
+    count = tuple(max(2, side // spacing + 1) for side in (height, width))
+    rows, columns = (upsampling(points, side) for points, side in zip(count, (height, width)))
+    return _Grid(rows, columns, tf.Variable(tf.zeros((*count, 2)), name=f"control-{spacing}"))
 
 
 class Generated(tf.Module):

@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
-from drmguard_tf.families import FAMILIES
+from drmguard_tf.families import FAMILIES, UniversalWarp
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, ReversedTrigger, Run, Terms
 
@@ -34,6 +34,7 @@ class SteeredSearch:
         bound: the ratio of angle variance to reach, and that of the output variance.
         start_weight: of the cost; also its least value.
         gain: of the steering: each step multiplies the weight by ``(bound / recent ratio) ** gain``.
+        spacings: of the warp's grids, pixels, the coarsest first.
     """
 
     families: tuple[str, ...] = ("patch", "warp", "generator")
@@ -43,6 +44,7 @@ class SteeredSearch:
     bound: float = 0.1  # all attacks of the paper's Table 1 stay below it
     start_weight: float = 2.0
     gain: float = 0.06
+    spacings: tuple[int, ...] = (16, 8, 4)
 
     def __post_init__(self) -> None:
         unknown = set(self.families) - set(FAMILIES)
@@ -50,6 +52,8 @@ class SteeredSearch:
             raise ValueError(f"unknown trigger families {sorted(unknown)}; choose from {', '.join(FAMILIES)}")
         if self.restarts < 1 or self.steps < 10 or self.batch < 2:
             raise ValueError(f"a search needs 1 restart, 10 steps and batches of 2 at least, got {self}")
+        if not self.spacings or min(self.spacings) < 1 or list(self.spacings) != sorted(self.spacings, reverse=True):
+            raise ValueError(f"spacings are pixels, the coarsest first, one or more; got {self.spacings}")
 
     @property
     def total_steps(self) -> int:
@@ -80,7 +84,7 @@ class SteeredSearch:
         for family in self.families:
             reversal = self.reversal(reference, family, seed)
             for restart in range(seed, seed + self.restarts):
-                start, done = FAMILIES[family](reference, restart), len(runs) * self.steps
+                start, done = self.start(reference, family, restart), len(runs) * self.steps
                 journal = journals(f"{family}-{restart}")
                 told = _after(done, progress)
                 runs.append(reversal.run(self.steps, bound, start, restart, told, journal))
@@ -88,7 +92,13 @@ class SteeredSearch:
 
     def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
         """A run of one family before its first step."""
-        return SteeredReversal(reference, FAMILIES[family](reference, seed), self, seed)
+        return SteeredReversal(reference, self.start(reference, family, seed), self, seed)
+
+    def start(self, reference: Reference, family: str, seed: int) -> ReversedTrigger:
+        """A trigger of one family before its first step."""
+        if family == "warp":
+            return UniversalWarp(reference, seed, self.spacings)
+        return FAMILIES[family](reference, seed)
 
 
 def _after(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:

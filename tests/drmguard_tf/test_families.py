@@ -73,20 +73,33 @@ def test_cost_of_a_full_patch_by_hand():
 # Warp
 
 
+def _set(warp: UniversalWarp, *displacements: tuple[float, float]) -> None:
+    for grid, displacement in zip(warp.grids, displacements):
+        grid.control.assign(tf.broadcast_to(displacement, grid.control.shape))  # (dy, dx)
+
+
 def test_a_warp_of_zero_changes_nothing():
     warp = UniversalWarp(REFERENCE, 0)
-    warp.control.assign(tf.zeros_like(warp.control))
+    _set(warp, (0.0, 0.0))
     images, cost = warp(IMAGES, NO_ATTENTION)
     np.testing.assert_allclose(images, IMAGES, atol=1e-6)
     assert cost < 1e-4
 
 
 def test_a_shift_of_two_pixels_costs_two_of_the_side():
-    warp = UniversalWarp(REFERENCE, 0)
-    warp.control.assign(tf.broadcast_to([0.0, 2.0], warp.control.shape))  # (dy, dx)
+    warp = UniversalWarp(REFERENCE, 0, spacings=(16, 8, 4))
+    _set(warp, (0.0, 1.0), (0.0, 1.0), (0.0, 2.0))  # finer grids count for their spacing: 1 + 1 / 2 + 2 / 4 pixels
     images, cost = warp(IMAGES, NO_ATTENTION)
     np.testing.assert_allclose(cost, 2 / 32, rtol=1e-4)
     np.testing.assert_allclose(images[:, :, :-2], IMAGES[:, :, 2:], atol=1e-5)
+
+
+def test_a_warp_starts_on_its_coarsest_grid():
+    coarse, *finer = UniversalWarp(REFERENCE, 0).grids
+    assert coarse.control.shape == (3, 3, 2) and np.abs(coarse.control).min() > 0  # 32 px, a point every 16
+    assert [grid.control.shape for grid in finer] == [(5, 5, 2), (9, 9, 2)]
+    assert not any(np.abs(grid.control).any() for grid in finer)
+    assert UniversalWarp(REFERENCE, 0, spacings=(64,)).grids[0].control.shape == (2, 2, 2)
 
 
 # Generator

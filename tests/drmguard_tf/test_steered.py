@@ -134,3 +134,9 @@ def test_unknown_families_are_refused(wrong):
 def test_too_small_a_search_is_refused(wrong):
     with pytest.raises(ValueError, match="1 restart, 10 steps and batches of 2"):
         SteeredSearch(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [(), (4, 8), (8, 0)])
+def test_grids_must_go_from_coarse_to_fine(wrong):
+    with pytest.raises(ValueError, match="the coarsest first"):
+        SteeredSearch(spacings=wrong)
