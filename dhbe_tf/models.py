@@ -136,14 +136,12 @@ def _classifier(name: str, images: tf.Tensor, x: tf.Tensor, classes: int) -> tf.
 
 
 def _conv(x: tf.Tensor, width: int, kernel: int, stride: int = 1, padding: int | None = None) -> tf.Tensor:
-    """A convolution without bias, zero-padded alike on all sides as in torch; Keras' "same" is that without a stride."""
+    """A convolution without bias, zero-padded alike on all sides as in torch; Keras' "same" is not, with a stride."""
     same = stride == 1 and padding is None
     if kernel > 1 and not same:
         x = layers.ZeroPadding2D(kernel // 2 if padding is None else padding)(x)
     fill = "same" if same else "valid"
-    return layers.Conv2D(
-        width, kernel, strides=stride, padding=fill, use_bias=False, kernel_initializer="he_normal"
-    )(x)
+    return layers.Conv2D(width, kernel, strides=stride, padding=fill, use_bias=False, kernel_initializer="he_normal")(x)
 
 
 def _activate(x: tf.Tensor) -> tf.Tensor:

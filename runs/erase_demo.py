@@ -32,7 +32,7 @@ def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dic
 
     chosen = classes.PRESETS["smoke"] if preset == "smoke" else classes.DEMO
     stage("training a backdoored classifier of digits")
-    known, _, record = classes.train(chosen, "digits", chosen.attacks["badnets"], None, seed)
+    known, _, record = classes.train(chosen.digits, classes.DIGITS, chosen.digits_attacks["badnets"], None, seed)
 
     def fill(folder: Path) -> None:
         known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)

@@ -226,10 +226,8 @@ def _rare(record: dict[str, Any]) -> list[str]:
     counts = record["drawn_by_class"]
     if counts is None or len(counts) < 2:
         return []
-    few = [str(label) for label, count in enumerate(counts) if count < max(counts) / 4]
-    if not few:
-        return []
-    return [f"few of the drawn pictures are of class {', '.join(few)}: of {sum(counts)} they have {min(counts)} or more"]
+    few = [f"{count} of class {label}" for label, count in enumerate(counts) if count < max(counts) / 4]
+    return [f"of {sum(counts)} drawn pictures only {', '.join(few)}: these classes are copied less well"] if few else []
 
 
 def describe(record: dict[str, Any]) -> str:

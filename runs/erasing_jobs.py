@@ -52,8 +52,10 @@ class Implanted:
         return ()
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns the training's record (:func:`runs.classes.train_as`) and the ``sha256`` of the model file."""
-        known, _, record = classes.train_as(self.training, self.data, self.attack, self.target, self.seed)
+        """Returns the training's record (:func:`runs.classes.train`) and the ``sha256`` of the model file."""
+        known, _, record = classes.train(
+            self.training, self.data, self.attack, self.target, self.seed, journals=desk.journal
+        )
         return {**record, **keep(known.model, self, desk.home)}
 
 
@@ -82,7 +84,8 @@ class Erase:
         """For people."""
         suspect = self.suspect.name.replace("train ", "")
         images = "" if self.share is None else f" with {100 * self.share:g} %"
-        return f"{type(self.method).__name__}{images} on {suspect}"
+        alone = isinstance(self.method, DHBE) and not self.method.weight
+        return f"{'distillation alone' if alone else type(self.method).__name__}{images} on {suspect}"
 
     @property
     def needs(self) -> tuple[Job, ...]:

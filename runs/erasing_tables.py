@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from dhbe_tf.dhbe import DHBE
 from dhbe_tf.training import Classification
 from runs import classes, rivals, trigger_models
 from runs.erasing_jobs import Erase, Implanted, Method
@@ -19,7 +20,6 @@ SHARE = 0.04  # "the same 4% of clean training data (2000 samples)"
 SIZES = (3, 5, 7)  # of triggers; the paper's text has lost its three sizes
 ATTACKS = {"badnets": "BadNets", "clean-label": "CleanLabel", "trojaning": "Trojaning"}
 METHODS = {**rivals.NAMES, "gdm": "GDM", "dhbe": "DHBE"}
-_OWN_CLASS = 60  # of some 140 training digits of a class, clean-label poisons so many at most
 _GENERATED = 5  # px: the side of DHBE's generated triggers is GDM's too; nobody tells a defender the true one
 _LOW = 0.05  # ASR up to which a method counts as one that erases
 _MEASURES = {"acc": "ACC", "asr": "ASR", "asr_x4": "ASR, four triggers", "asr_x9": "ASR, nine triggers"}
@@ -44,13 +44,11 @@ def suspects(
         targets: classes; None takes the last one.
         architectures: names; None takes the preset's.
     """
-    preset, data = classes.PRESETS[options.preset], "digits" if options.data is None else str(options.data.resolve())
-    training = preset.digits if data == "digits" else preset.training
-    made = []
+    preset = classes.PRESETS[options.preset]
+    data = classes.DIGITS if options.data is None else str(options.data.resolve())
+    training, made = preset.trained(data), []
     for name in attacks:
-        attack = preset.attacks[name]
-        if name == "clean-label" and data == "digits":
-            attack = replace(attack, count=min(attack.count, _OWN_CLASS))
+        attack = preset.attack(name, data)
         made += [
             Implanted(data, _built(training, architecture), replace(attack, size=size), target, seed)
             for size in sizes
@@ -166,6 +164,38 @@ def before_and_after(
         columns |= {f"{key}_{moment}": f"{key.upper()} {moment}" for key in ("acc", "asr")}
         columns |= {f"paper_{key}_{moment}": f"{key.upper()} {moment}, paper" for key in ("acc", "asr")}
     return Table("erasing", title, columns, rows, notes=("All in %.",))
+
+
+def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
+    """One row per attack, trigger size and moment: before, after DHBE, after distillation alone; means over seeds.
+
+    Args:
+        found: results.
+        title: of the table.
+    """
+    pairs, rows, after = _pairs(found), [], []
+    for attack, size in dict.fromkeys(_kind(job) for job, _ in pairs):
+        mine = [(job, result) for job, result in pairs if _kind(job) == (attack, size)]
+        erased = [result for job, result in mine if isinstance(job.method, DHBE) and job.method.weight]
+        copied = [result for job, result in mine if isinstance(job.method, DHBE) and not job.method.weight]
+        moments = {"backdoored": [one["before"] for one in erased], "DHBE": [one["after"] for one in erased]}
+        moments["distillation alone"] = [one["after"] for one in copied]
+        for moment, measured in moments.items():
+            spent = erased if moment == "DHBE" else copied if moment == "distillation alone" else []
+            row: dict[str, Any] = {"attack": attack, "size": size, "model": moment, "n": len(measured)}
+            row |= _means(measured)
+            row["seconds"] = float(np.mean([one["spent"]["seconds"] for one in spent])) if spent else None
+            rows.append(row)
+        after += erased
+    drops = [100 * (one["before"]["acc"] - one["after"]["acc"]) for one in after]
+    asr = [100 * one["after"]["asr"] for one in after]
+    notes = (
+        "All in %. ASR counts the test images of other classes that the backdoored model gets right.",
+        f"After DHBE: ASR {np.mean(asr):.1f} in the mean and {max(asr):.1f} at most; ACC {np.mean(drops):.1f} points "
+        "lower in the mean.",
+    )
+    columns = {"attack": "attack", "size": "trigger, px", "model": "model", "n": "seeds", **_MEASURES}
+    return Table("erasing", title, {**columns, "seconds": "seconds"}, rows, notes=notes)
 
 
 def _pairs(found: Mapping[Job, dict[str, Any]]) -> list[tuple[Erase, dict[str, Any]]]:

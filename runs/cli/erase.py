@@ -116,11 +116,11 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
     if attack == "none" and target is not None:
         raise ValueError("--target belongs to an attack; add --attack badnets")
     chosen = classes.PRESETS[preset]
-    how = chosen.digits if data == "digits" else chosen.training
-    kind = None if attack == "none" else chosen.attacks[attack]
+    how = chosen.trained(data)
+    kind = None if attack == "none" else chosen.attack(attack, data)
     goal = None if target is None else int(target)
     with bar("training", how.steps(len(classes.read(data)[0]))) as progress:
-        known, test, record = classes.train(chosen, data, kind, goal, seed, progress)
+        known, test, record = classes.train(how, data, kind, goal, seed, progress)
 
     def fill(folder: Path) -> None:
         known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)

@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 
 from data_prep.contract import ClassSplit
+from data_prep.journal import NO_JOURNAL
 from data_prep.splits import random_share
 from data_prep.threat import ClassSuspect, Suspect
 from dhbe_tf.attacks.badnets import BadNets
+from dhbe_tf.attacks.clean_label import CleanLabel
 from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_jobs, erasing_tables, store
@@ -167,3 +169,37 @@ def test_the_figure_of_trade_offs_is_drawn_from_results():
     assert figure.png()[:4] == b"\x89PNG"
     (table,) = one.tables(found, options)
     assert len(table.rows) == 4 * 2 and table.rows[0]["asr"] == 50
+
+
+def test_distillation_alone_stands_beside_dhbe_by_hand():
+    one = experiment("dhbe_erasing")
+    jobs = one.plan(None, Options("cpu"))
+    assert [(type(job.suspect.attack).__name__, job.suspect.attack.size) for job in jobs[::2]] == [
+        ("BadNets", 3),
+        ("BadNets", 5),
+        ("CleanLabel", 3),
+        ("Trojaning", 3),
+    ]
+    assert [bool(job.method.weight) for job in jobs] == [True, False] * 4
+    assert "distillation alone on" in jobs[1].name and "DHBE on" in jobs[0].name
+    figures = [(0.88, 0.02, 0.1), (0.9, 0.98, 1.0)] * 3 + [(0.8, 0.1, 0.2), (0.9, 1.0, 1.0)]
+    (table,) = one.tables({job: _result(*figure) for job, figure in zip(jobs, figures)}, Options("cpu"))
+    assert [row["model"] for row in table.rows[:3]] == ["backdoored", "DHBE", "distillation alone"]
+    assert [row["asr"] for row in table.rows[:3]] == pytest.approx([100, 2, 98])
+    assert "ASR 4.0 in the mean and 10.0 at most; ACC 4.0 points lower" in table.notes[1]  # 2, 2, 2, 10; 2, 2, 2, 10
+
+
+def test_attacks_fit_their_data():
+    cpu = classes.PRESETS["cpu"]
+    assert cpu.attack("clean-label", "digits").count == 60 and cpu.attack("clean-label", "photographs").count == 1500
+    with pytest.raises(ValueError, match="there are badnets, clean-label"):
+        cpu.attack("blend", "digits")
+
+
+def test_every_training_of_an_attack_goes_on_by_itself(data, monkeypatch):
+    asked = []
+    monkeypatch.setattr(classes, "measure", lambda *_: {})  # a step's model classifies nothing
+    training = classes.PRESETS["smoke"].digits
+    brief = CleanLabel(size=3, count=4, steps=1)
+    classes.train(training, "any", brief, 1, 0, journals=lambda part: asked.append(part) or NO_JOURNAL)
+    assert asked == ["training-1", "training-2"]  # the benign model whose images are perturbed, and the backdoored one

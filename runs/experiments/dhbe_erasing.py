@@ -1,0 +1,51 @@
+"""DHBE and distillation alone on four attacks: BadNets of 3 and of 5 px, clean-label, trojaning. The control of Fig. 9.
+
+Both copy the suspect without any data, from the same samples; one of them has no triggers to ignore, so its copy shows
+what distillation does to a backdoor by itself. On the embedded digits, or with --data on CIFAR-10 in its python batches
+(the paper's data). Aimed at, on CIFAR-10: suspects with an ACC of 85 % or more and an ASR of 90 % or more (80 % for the
+last two); after DHBE a mean ASR of 5 % or less, 10 % at most, with four and nine triggers 10 % or less, and ACC at most
+1.5 points lower. Not run yet, but for smoke.
+
+    drmguard reproduce run dhbe_erasing --preset cpu --data cifar-10-batches-py     4 suspects, about 80 minutes each
+    drmguard reproduce run dhbe_erasing --preset cpu                                digits
+    drmguard reproduce run dhbe_erasing --preset smoke                              one suspect, shows that it runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from runs import classes, erasing_tables
+from runs.erasing_jobs import Erase
+from runs.experiments import Options
+from runs.figures import Figure
+from runs.jobs import Job
+from runs.presets import Preset
+from runs.tables import Table
+
+_KINDS = (("badnets", 3), ("badnets", 5), ("clean-label", 3), ("trojaning", 3))
+
+
+def plan(preset: Preset, options: Options) -> list[Job]:
+    """A suspect of every kind and seed, erased twice."""
+    kinds = _KINDS[:1] if options.preset == "smoke" else _KINDS
+    erasing = classes.PRESETS[options.preset].erasing
+    return [
+        Erase(suspect, method, seed=suspect.seed)
+        for attack, size in kinds
+        for suspect in erasing_tables.suspects(options, (attack,), (size,), seeds=1)
+        for method in (erasing, replace(erasing, weight=0.0))
+    ]
+
+
+def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
+    """One row per kind of suspect: before, after DHBE, after distillation alone."""
+    where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
+    return [erasing_tables.with_control(found, f"Erasing without data: {where}")]
+
+
+def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
+    """None."""
+    return []
