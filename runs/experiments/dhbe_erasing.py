@@ -6,7 +6,7 @@ what distillation does to a backdoor by itself. On the embedded digits, or with 
 last two); after DHBE a mean ASR of 5 % or less, 10 % at most, with four and nine triggers 10 % or less, and ACC at most
 1.5 points lower. Not run yet, but for smoke.
 
-    drmguard reproduce run dhbe_erasing --preset cpu --data cifar-10-batches-py     4 suspects, about 80 minutes each
+    drmguard reproduce run dhbe_erasing --preset cpu --data cifar-10-batches-py     4 suspects, about 90 minutes each
     drmguard reproduce run dhbe_erasing --preset cpu                                digits
     drmguard reproduce run dhbe_erasing --preset smoke                              one suspect, shows that it runs
 """
