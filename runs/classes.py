@@ -107,7 +107,7 @@ PRESETS = {
         _DIGITS,
         _attacks(1500),  # the crop spares a corner in a third of the samples, and 24 epochs are an eighth of the paper's
         _on_digits(300),
-        replace(_BRIEF, epochs=24, batch=64),
+        replace(_BRIEF, epochs=12, weight=0.5),
     ),
     "smoke": ClassPreset(
         Classification("tiny-resnet", epochs=1),
