@@ -105,7 +105,9 @@ PRESETS = {
     "cpu": ClassPreset(
         Classification("narrow-resnet18", epochs=24, milestones=(0.6, 0.85)),
         _DIGITS,
-        _attacks(1500),  # the crop spares a corner in a third of the samples, and 24 epochs are an eighth of the paper's
+        _attacks(
+            1500
+        ),  # the crop spares a corner in a third of the samples, and 24 epochs are an eighth of the paper's
         _on_digits(300),
         replace(_BRIEF, epochs=12, weight=0.5),
     ),
@@ -156,6 +158,7 @@ def train(
     seed: int,
     progress: Callable[[int], None] = lambda step: None,
     journals: Callable[[str], Journal] = lambda part: NO_JOURNAL,
+    benign: Optional[Callable[[int], tf.keras.Model]] = None,
 ) -> tuple[Backdoored, ClassSplit, dict[str, Any]]:
     """Train a classifier.
 
@@ -166,14 +169,15 @@ def train(
         target: the attacker's class; by default the last one, as in DHBE's experiments.
         seed: of the training and the attack.
         progress: called with the number of steps done.
-        journals: where an interrupted piece of the training goes on, by its name; some attacks train two models.
+        journals: where an interrupted piece of the training goes on, by its name.
+        benign: gives a new copy of the benign model of a seed, for attacks that begin with one; None trains it.
 
     Returns:
         The model (a benign one has no trigger: ``None``), the test part, and its record with metrics.
     """
     train_part, test = read(data)
     wanted = len(train_part.classes) - 1 if target is None else target
-    trainer = _Resuming(training, journals)
+    trainer = _Resuming(training, journals, benign)
     if attack is None:
         model = trainer.fit(train_part, seed=seed, progress=progress)
         known = Backdoored(model, None, np.array(-1))  # type: ignore[arg-type]  # there is no trigger
@@ -194,16 +198,24 @@ def train(
 
 
 class _Resuming:
-    """A trainer that gives every training of an attack a journal of its own."""
+    """A trainer that gives every training of an attack a journal of its own, and takes benign models that are there."""
 
-    def __init__(self, training: Classification, journals: Callable[[str], Journal]) -> None:
-        self.training, self.journals = training, journals
+    def __init__(
+        self,
+        training: Classification,
+        journals: Callable[[str], Journal],
+        benign: Optional[Callable[[int], tf.keras.Model]],
+    ) -> None:
+        self.training, self.journals, self.benign = training, journals, benign
         self.pieces = 0
 
-    def fit(self, train: ClassSplit, **options: Any) -> tf.keras.Model:
+    def fit(self, train: ClassSplit, *, seed: int, **options: Any) -> tf.keras.Model:
         """See :class:`dhbe_tf.attacks.attack.Trainer`."""
         self.pieces += 1
-        return self.training.fit(train, **options, journal=self.journals(f"training-{self.pieces}"))
+        if self.benign is not None and options.get("poisoning") is None and options.get("start") is None:
+            return self.benign(seed)
+        journal = self.journals(f"training-{self.pieces}")
+        return self.training.fit(train, seed=seed, **options, journal=journal)
 
 
 def measure(model: tf.keras.Model, test: ClassSplit, known: Backdoored | None) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from data_prep.splits import random_share
 from data_prep.threat import Backdoored, ClassSuspect, Suspect
+from dhbe_tf.attacks.clean_label import CleanLabel
+from dhbe_tf.attacks.trojaning import Trojaning
 from dhbe_tf.baselines.rival import Rival
 from dhbe_tf.dhbe import DHBE
 from dhbe_tf.gdm.defence import GDM
@@ -21,6 +23,39 @@ from runs.spent import metered
 from runs.trigger_models import keep, model_of
 
 Method = Union[DHBE, GDM, Rival]
+
+
+_BEGIN_BENIGN = (CleanLabel, Trojaning)  # with a model of their own seed
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Train a benign classifier, for the attacks that begin with one.
+
+    Attributes:
+        data: see :func:`runs.classes.read`.
+        training: of the model.
+        seed: of the training.
+    """
+
+    data: str
+    training: Classification
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"train benign-{self.seed}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Nothing."""
+        return ()
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns the training's record (:func:`runs.classes.train`) and the ``sha256`` of the model file."""
+        known, _, record = classes.train(self.training, self.data, None, None, self.seed, journals=desk.journal)
+        return {**record, **keep(known.model, self, desk.home)}
 
 
 @dataclass(frozen=True)
@@ -48,13 +83,22 @@ class Implanted:
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """Nothing."""
-        return ()
+        """The benign model, for attacks that begin with one."""
+        return (self._benign(self.seed),) if isinstance(self.attack, _BEGIN_BENIGN) else ()
+
+    def _benign(self, seed: int) -> Learned:
+        return Learned(self.data, self.training, seed)
 
     def do(self, desk: Desk) -> dict[str, Any]:
         """Returns the training's record (:func:`runs.classes.train`) and the ``sha256`` of the model file."""
         known, _, record = classes.train(
-            self.training, self.data, self.attack, self.target, self.seed, journals=desk.journal
+            self.training,
+            self.data,
+            self.attack,
+            self.target,
+            self.seed,
+            journals=desk.journal,
+            benign=lambda seed: model_of(self._benign(seed), desk),
         )
         return {**record, **keep(known.model, self, desk.home)}
 

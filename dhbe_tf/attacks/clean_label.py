@@ -48,7 +48,7 @@ class CleanLabel:
     ) -> Backdoored:
         """Train a benign model, perturb, then train the backdoored one; see :class:`dhbe_tf.attacks.attack.Attack`."""
         chosen = choose(train, target, self.count, of_target=True, seed=seed)
-        benign = trainer.fit(train, seed=seed + 1)
+        benign = trainer.fit(train, seed=seed)
         changed = self.perturb(benign, train.images[chosen], train.labels[chosen])
         trigger = Checkerboard(self.size)
         replaced = dict(zip(chosen.tolist(), changed))

@@ -18,7 +18,7 @@ from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_jobs, erasing_tables, store
 from runs.erasing_figures import Logistic, logistic
-from runs.erasing_jobs import Erase, Implanted
+from runs.erasing_jobs import Erase, Implanted, Learned
 from runs.experiments import Options, experiment
 from runs.tables import paper
 
@@ -203,3 +203,16 @@ def test_every_training_of_an_attack_goes_on_by_itself(data, monkeypatch):
     brief = CleanLabel(size=3, count=4, steps=1)
     classes.train(training, "any", brief, 1, 0, journals=lambda part: asked.append(part) or NO_JOURNAL)
     assert asked == ["training-1", "training-2"]  # the benign model whose images are perturbed, and the backdoored one
+
+
+def test_attacks_that_begin_with_a_benign_model_share_it(data, monkeypatch):
+    monkeypatch.setattr(classes, "measure", lambda *_: {})
+    training, asked = classes.PRESETS["smoke"].digits, []
+    monkeypatch.setattr(erasing_jobs, "keep", lambda model, job, home: {"sha256": "0"})
+    monkeypatch.setattr(erasing_jobs, "model_of", lambda job, desk: asked.append(job) or training.fit(data, seed=0))
+    desk = _Desk()
+    desk.journal = lambda name: NO_JOURNAL
+    suspects = [Implanted("any", training, kind, 1, 5) for kind in (BadNets(), CleanLabel(3, count=4, steps=1))]
+    assert suspects[0].needs == () and suspects[1].needs == (Learned("any", training, 5),)
+    suspects[1].do(desk)
+    assert asked == [Learned("any", training, 5)]
