@@ -4,8 +4,8 @@ Both copy the suspect without any data, from the same samples; one of them has n
 what distillation does to a backdoor by itself. On the embedded digits, or with --data on CIFAR-10 in its python batches
 (the paper's data). Aimed at, on CIFAR-10: suspects with an ACC of 85 % or more and an ASR of 90 % or more (80 % for the
 last two); after DHBE a mean ASR of 5 % or less, 10 % at most, with four and nine triggers 10 % or less, and ACC at most
-1.5 points lower. On CIFAR-10 not run yet. On digits with `cpu` begun: the backdoors of clean-label and trojaning do not take
-there (ASR 0.0 and 1.3 %, and trojaning leaves an ACC of 50 %), so only BadNets tells anything.
+1.5 points lower. On CIFAR-10 not run yet. On digits with `cpu` begun: the backdoors of clean-label and trojaning do not
+take there (ASR 0.0 and 1.3 %, and trojaning leaves an ACC of 50 %), so only BadNets tells anything.
 
     drmguard reproduce run dhbe_erasing --preset cpu --data cifar-10-batches-py     4 suspects, about 90 minutes each
     drmguard reproduce run dhbe_erasing --preset cpu                                digits
