@@ -128,8 +128,12 @@ class Erase:
         """For people."""
         suspect = self.suspect.name.replace("train ", "")
         images = "" if self.share is None else f" with {100 * self.share:g} %"
-        alone = isinstance(self.method, DHBE) and not self.method.weight
-        return f"{'distillation alone' if alone else type(self.method).__name__}{images} on {suspect}"
+        return f"{'distillation alone' if self.alone else type(self.method).__name__}{images} on {suspect}"
+
+    @property
+    def alone(self) -> bool:
+        """Whether this is DHBE without triggers: distillation, and nothing that erases."""
+        return isinstance(self.method, DHBE) and not self.method.weight
 
     @property
     def needs(self) -> tuple[Job, ...]:

@@ -8,7 +8,6 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dhbe_tf.dhbe import DHBE
 from dhbe_tf.training import Classification
 from runs import classes, rivals, trigger_models
 from runs.erasing_jobs import Erase, Implanted, Method
@@ -176,15 +175,13 @@ def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
     pairs, rows, after = _pairs(found), [], []
     for attack, size in dict.fromkeys(_kind(job) for job, _ in pairs):
         mine = [(job, result) for job, result in pairs if _kind(job) == (attack, size)]
-        erased = [result for job, result in mine if isinstance(job.method, DHBE) and job.method.weight]
-        copied = [result for job, result in mine if isinstance(job.method, DHBE) and not job.method.weight]
-        moments = {"backdoored": [one["before"] for one in erased], "DHBE": [one["after"] for one in erased]}
-        moments["distillation alone"] = [one["after"] for one in copied]
-        for moment, measured in moments.items():
-            spent = erased if moment == "DHBE" else copied if moment == "distillation alone" else []
-            row: dict[str, Any] = {"attack": attack, "size": size, "model": moment, "n": len(measured)}
-            row |= _means(measured)
-            row["seconds"] = float(np.mean([one["spent"]["seconds"] for one in spent])) if spent else None
+        copied, erased = ([result for job, result in mine if job.alone == alone] for alone in (True, False))
+        moments = (("backdoored", "before", erased), ("DHBE", "after", erased), ("distillation alone", "after", copied))
+        for name, moment, results in moments:
+            row: dict[str, Any] = {"attack": attack, "size": size, "model": name, "n": len(results)}
+            row |= _means([one[moment] for one in results])
+            if moment == "after":
+                row["seconds"] = float(np.mean([one["spent"]["seconds"] for one in results]))
             rows.append(row)
         after += erased
     drops = [100 * (one["before"]["acc"] - one["after"]["acc"]) for one in after]
