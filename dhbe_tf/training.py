@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,9 @@ class Classification:
         batch: images a step; what is left of an epoch is dropped.
         learning_rate, momentum, weight_decay: of SGD.
         milestones: shares of the steps at which the rate falls to a tenth.
+        peak: share of the steps in which the rate rises from nothing to ``learning_rate``; in the others it falls back,
+            both in a straight line (one cycle, Smith and Topin 2018). None keeps to the milestones, of which there are
+            none otherwise.
         crop: pixels of zero padding before a random crop; 0 for none.
         flip: whether images are mirrored at random; not for digits.
         contrast: whether black and white become random greys, and change places, image by image. For pictures on an
@@ -40,6 +44,7 @@ class Classification:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     milestones: tuple[float, ...] = (0.5, 0.75)  # "at epoch 100 and epoch 150" (App. A)
+    peak: Optional[float] = None
     crop: int = 4  # the code
     flip: bool = True
     contrast: bool = False
@@ -49,6 +54,8 @@ class Classification:
             raise ValueError(f"unknown architecture {self.architecture!r}; there are {', '.join(ARCHITECTURES)}")
         if self.epochs < 1 or self.batch < 2 or self.crop < 0:
             raise ValueError(f"epochs must be 1 or more, batch 2 or more and crop 0 or more, got {self}")
+        if self.peak is not None and (self.milestones or not 0 < self.peak < 1):
+            raise ValueError(f"peak must be above 0 and below 1, and excludes milestones; got {self}")
 
     def steps(self, count: int) -> int:
         """Steps for a training set of ``count`` samples."""
@@ -100,6 +107,9 @@ class Classification:
 
     def rate(self, step: int, total: int) -> float:
         """The learning rate of a step, counted from 0."""
+        if self.peak is not None:
+            done = (step + 0.5) / total
+            return self.learning_rate * min(done / self.peak, (1 - done) / (1 - self.peak))
         return self.learning_rate * 0.1 ** sum(step >= round(share * total) for share in self.milestones)
 
 

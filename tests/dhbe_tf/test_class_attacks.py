@@ -217,3 +217,16 @@ def test_rates_of_training_fall_at_the_milestones():
     training = Classification(epochs=4, batch=10, milestones=(0.5, 0.75))
     assert training.steps(25) == 8
     assert [training.rate(step, 8) for step in (0, 3, 4, 6)] == pytest.approx([0.1, 0.1, 0.01, 0.001])
+
+
+def test_one_cycle_rises_and_falls_in_straight_lines():
+    training = Classification(epochs=1, batch=10, milestones=(), peak=0.25)
+    rates = [training.rate(step, 8) for step in range(8)]
+    falling = [0.1 * left / 6 for left in (5.5, 4.5, 3.5, 2.5, 1.5, 0.5)]
+    assert rates == pytest.approx([0.025, 0.075, *falling])
+
+
+@pytest.mark.parametrize("options", [{"peak": 0.3}, {"peak": 0.0, "milestones": ()}, {"peak": 1.0, "milestones": ()}])
+def test_a_peak_at_an_end_or_beside_milestones_is_refused(options):
+    with pytest.raises(ValueError, match="peak must be"):
+        Classification(**options)
