@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Optional
 
 from rich.console import Console
 from rich.live import Live
@@ -13,7 +15,15 @@ from rich.table import Table
 from runs.jobs import Job
 from runs.pipeline import DONE, FAILED, KEPT, WAITING, Outcome
 
+Reached = Callable[[Job], Optional[int]]  # the last step of a job's checkpoints
+
+_BEAT = 600.0  # seconds between lines about what is running
 _MARKS = {KEPT: "was there", DONE: "done", FAILED: "failed", WAITING: "cannot start"}
+
+
+def _unknown(job: Job) -> Optional[int]:
+    """No checkpoints."""
+    return None
 
 
 class Board:
@@ -22,10 +32,11 @@ class Board:
     Args:
         jobs: all, in the order in which they start; their names need not differ.
         workers: how many run at a time.
+        reached: tells how far a job is.
     """
 
-    def __init__(self, jobs: Sequence[Job], workers: int) -> None:
-        self.jobs, self.workers = list(jobs), workers
+    def __init__(self, jobs: Sequence[Job], workers: int, reached: Reached = _unknown) -> None:
+        self.jobs, self.workers, self.reached = list(jobs), workers, reached
         self.outcomes: dict[Job, Outcome] = {}
         self.started = time.monotonic()
 
@@ -44,16 +55,29 @@ class Board:
         shown = Table(title=self.title(), title_justify="left")
         for heading in ("case", "state", "seconds"):
             shown.add_column(heading)
-        running = [job for job in self.jobs if job not in self.outcomes][: self.workers]
+        running = self.running()
         for job in self.jobs:
             outcome = self.outcomes.get(job)
             if outcome is None:
-                shown.add_row(job.name, "running" if job in running else "waiting", "")
+                shown.add_row(job.name, f"running{self._step(job)}" if job in running else "waiting", "")
             else:
                 shown.add_row(
                     job.name, _MARKS[outcome.state], f"{outcome.seconds:.0f}" if outcome.state == DONE else ""
                 )
         return shown
+
+    def running(self) -> list[Job]:
+        """The jobs that are under way, as far as their order tells."""
+        return [job for job in self.jobs if job not in self.outcomes][: self.workers]
+
+    def beat(self) -> str:
+        """What is running and how far it is, in a line."""
+        names = [f"{job.name}{self._step(job)}" for job in self.running()]
+        return f"running: {'; '.join(names)} ({self.title()})"
+
+    def _step(self, job: Job) -> str:
+        step = self.reached(job)
+        return "" if step is None else f", step {step}"
 
     def title(self) -> str:
         """Counts and time left."""
@@ -63,17 +87,20 @@ class Board:
 
 
 @contextmanager
-def shown(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> Iterator[Callable[[Outcome], None]]:
-    """A callback for outcomes: a table that is redrawn on a terminal, a line each elsewhere."""
-    board, console = Board(jobs, workers), Console(stderr=True)
+def shown(
+    jobs: Sequence[Job], workers: int, say: Callable[[str], None], reached: Reached = _unknown, *, every: float = _BEAT
+) -> Iterator[Callable[[Outcome], None]]:
+    """A callback for outcomes: a table that is redrawn on a terminal; elsewhere a line each, and one now and then.
+
+    Args:
+        jobs, workers, reached: see :class:`Board`.
+        say: called with lines.
+        every: seconds between the lines about what is running.
+    """
+    board, console = Board(jobs, workers, reached), Console(stderr=True)
     if console.is_terminal:
-        with Live(board.table(), console=console, refresh_per_second=2) as live:
-
-            def redraw(outcome: Outcome) -> None:
-                board.told(outcome)
-                live.update(board.table())
-
-            yield redraw
+        with Live(get_renderable=board.table, console=console, refresh_per_second=2):
+            yield board.told
         return
 
     def line(outcome: Outcome) -> None:
@@ -84,7 +111,25 @@ def shown(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> Iter
         why = f": {outcome.reason}" if outcome.reason else ""
         say(f"{outcome.job.name} {_MARKS[outcome.state]}{spent}{why} ({board.title()})")
 
-    yield line
+    with _beating(lambda: say(board.beat()), every):
+        yield line
+
+
+@contextmanager
+def _beating(beat: Callable[[], None], every: float) -> Iterator[None]:
+    over = threading.Event()
+
+    def beats() -> None:
+        while not over.wait(every):
+            beat()
+
+    thread = threading.Thread(target=beats, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _span(seconds: float) -> str:

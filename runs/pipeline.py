@@ -179,3 +179,9 @@ def record_of(home: Path, job: Job) -> Optional[dict[str, Any]]:
         results.Damaged: if it is not what was written.
     """
     return results.read(home, jobs.key(job))
+
+
+def reached(home: Path, job: Job) -> Optional[int]:
+    """The last step among a job's checkpoints, None where there are none."""
+    kept = (home / "checkpoints" / jobs.key(job)).glob("*/step-*")
+    return max((int(path.name[5:]) for path in kept if path.name[5:].isdigit()), default=None)

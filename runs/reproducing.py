@@ -74,7 +74,7 @@ def run(
     planned = experiment(name).plan(PRESETS[options.preset], options)
     ordered = [job for wave in jobs.in_order(planned) for job in wave]
     setting = pipeline.Setting(home, checkpoint_seconds, mirrored=mirrored)
-    with board.shown(ordered, crew.workers, say) as told:
+    with board.shown(ordered, crew.workers, say, lambda job: pipeline.reached(home, job)) as told:
         outcomes = pipeline.run(planned, setting, crew=crew, told=told)
     failed = [outcome for outcome in outcomes.values() if outcome.state == pipeline.FAILED]
     if failed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from queue import Queue
 
 import pytest
 
 from runs.board import Board, shown
-from runs.pipeline import DONE, KEPT, Outcome
+from runs.jobs import key
+from runs.pipeline import DONE, KEPT, Outcome, reached
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,18 @@ def test_lines_where_there_is_no_terminal():
 @pytest.mark.parametrize("workers", [1, 3])
 def test_as_many_run_as_there_are_workers(workers):
     assert list(Board(JOBS, workers).table().columns[1].cells).count("running") == workers
+
+
+def test_what_runs_is_said_now_and_then_with_its_last_step():
+    beats = Queue()
+    with shown(JOBS, 2, beats.put, lambda job: 40 * job.number or None, every=0.01):
+        line = beats.get(timeout=5)
+    assert line.startswith("running: train badnets-100; train badnets-100, step 40 (0 of 4 after")
+
+
+def test_the_step_reached_is_that_of_the_last_checkpoint(tmp_path):
+    job = _Job(0)
+    assert reached(tmp_path, job) is None
+    for name in ("training-1/step-90", "training-1/step-115", "training-1/.step-200.part"):
+        (tmp_path / "checkpoints" / key(job) / name).mkdir(parents=True)
+    assert reached(tmp_path, job) == 115
