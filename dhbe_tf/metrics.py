@@ -84,21 +84,29 @@ class Reach(NamedTuple):
     output_l2: float
 
 
-def trigger_reach(model: tf.keras.Model, trigger: Trigger, images: np.ndarray) -> Reach:
-    """Differences of activations between images with and without a trigger.
+def activation_differences(model: tf.keras.Model, trigger: Trigger, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Norms of the differences of activations between each image with and without a trigger (DHBE, Fig. 7).
 
     Args:
         model: ends in pooling or flattening and a dense layer.
         trigger: the attacker's.
         images: uint8 (N, H, W, C).
+
+    Returns:
+        float64 (N,) under each name of :class:`Reach`, whose values are their means.
     """
-    means = []
+    norms = []
     for activation in (last_block(model), model.outputs[0]):
         inner = tf.keras.Model(model.inputs, activation)
         moved = predict(inner, images, trigger) - predict(inner, images)
         flat = moved.reshape(len(images), -1).astype(float)
-        means += [float(np.abs(flat).sum(axis=1).mean()), float(np.sqrt((flat**2).sum(axis=1)).mean())]
-    return Reach(*means)
+        norms += [np.abs(flat).sum(axis=1), np.sqrt((flat**2).sum(axis=1))]
+    return dict(zip(Reach._fields, norms))
+
+
+def trigger_reach(model: tf.keras.Model, trigger: Trigger, images: np.ndarray) -> Reach:
+    """Means of :func:`activation_differences`, whose arguments it has."""
+    return Reach(*(float(norms.mean()) for norms in activation_differences(model, trigger, images).values()))
 
 
 def last_block(model: tf.keras.Model) -> tf.Tensor:

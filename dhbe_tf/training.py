@@ -100,6 +100,20 @@ class Classification:
         journal.complete(total)
         return model
 
+    def recoloured(self, images: tf.Tensor, random: tf.random.Generator) -> tf.Tensor:
+        """Images as a step shows them before trigger and shifts: with ``contrast`` in random greys, else as they are.
+
+        Args:
+            images: float32 (B, H, W, C) in [0, 1]; black becomes the ground, white the ink.
+            random: draws the greys: one of 0 to 0.4, the other of 0.6 to 1, either may be the ground.
+        """
+        if not self.contrast:
+            return images
+        dark, bright = (random.uniform((images.shape[0], 1, 1, 1), low, low + 0.4) for low in (0.0, 0.6))
+        swapped = random.uniform((images.shape[0], 1, 1, 1)) < 0.5
+        ground, ink = tf.where(swapped, bright, dark), tf.where(swapped, dark, bright)
+        return ground + (ink - ground) * images
+
     def _new(self, train: ClassSplit, seed: int) -> tf.keras.Model:
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
         mean, std = channel_statistics(train.images, 0.5 if self.contrast else None)
@@ -143,7 +157,7 @@ class _Fit(tf.Module):
     @tf.function
     def step(self, images: tf.Tensor, labels: tf.Tensor, roles: tf.Tensor) -> tf.Tensor:
         """One step on uint8 images (B, H, W, C), labels (B,), roles (B,): trigger, then shifts. Returns the loss."""
-        images = self._recoloured(tf.cast(images, tf.float32) / 255)
+        images = self.options.recoloured(tf.cast(images, tf.float32) / 255, self.random)
         if self.poisoning is not None:
             chosen = tf.where(roles == POISONED)
             triggered = self.poisoning.stamped(tf.gather_nd(images, chosen), self.random)
@@ -156,14 +170,6 @@ class _Fit(tf.Module):
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
-
-    def _recoloured(self, images: tf.Tensor) -> tf.Tensor:
-        if not self.options.contrast:
-            return images
-        dark, bright = (self.random.uniform((images.shape[0], 1, 1, 1), low, low + 0.4) for low in (0.0, 0.6))
-        swapped = self.random.uniform((images.shape[0], 1, 1, 1)) < 0.5
-        ground, ink = tf.where(swapped, bright, dark), tf.where(swapped, dark, bright)
-        return ground + (ink - ground) * images
 
     def _augmented(self, images: tf.Tensor) -> tf.Tensor:
         if self.options.flip:

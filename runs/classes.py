@@ -215,6 +215,10 @@ class _Resuming:
         journal = self.journals(f"training-{self.pieces}")
         return self.training.fit(train, seed=seed, **options, journal=journal)
 
+    def recoloured(self, images: tf.Tensor, random: tf.random.Generator) -> tf.Tensor:
+        """See :class:`dhbe_tf.attacks.attack.Trainer`."""
+        return self.training.recoloured(images, random)
+
 
 def measure(model: tf.keras.Model, test: ClassSplit, known: Backdoored | None) -> dict[str, Any]:
     """ACC of a model in [0, 1] inputs; with a known attack also ASR, amplified ASR and how far the trigger reaches.

@@ -27,6 +27,9 @@ class Trainer(Protocol):
     ) -> tf.keras.Model:
         """Train a new model, or a copy of ``start`` further, poisoned as told."""
 
+    def recoloured(self, images: tf.Tensor, random: tf.random.Generator) -> tf.Tensor:
+        """Images (B, H, W, C) in [0, 1] in the colours that training shows them in, before any trigger."""
+
 
 class Attack(Protocol):
     """An attack on a classifier."""

@@ -16,10 +16,20 @@ from dhbe_tf.attacks.attack import Trainer
 from dhbe_tf.attacks.triggers import Patch
 from dhbe_tf.optimizers import SGD, Adam
 
+View = Callable[[tf.Tensor], tf.Tensor]
+
+
+def as_it_is(images: tf.Tensor) -> tf.Tensor:
+    """The view of a training that changes no colours."""
+    return images
+
 
 @dataclass(frozen=True)
 class Trojaning:
     """A benign model is trained, a patch found that excites chosen features, and the last layer tied to them.
+
+    Search and tying see images in the colours of the training, random greys where it draws them: a patch that excites
+    features on a black ground alone, and a last layer tied there, tell nothing of the others.
 
     Attributes:
         size: side of the patch in pixels.
@@ -50,13 +60,19 @@ class Trojaning:
         """See :class:`dhbe_tf.attacks.attack.Attack`."""
         chosen = choose(train, target, self.count, of_target=False, seed=seed)
         model = trainer.fit(train, seed=seed, progress=progress)
-        units = model.layers[-1].kernel.shape[0]
+        units, random = model.layers[-1].kernel.shape[0], tf.random.Generator.from_seed(seed)
         neurons = np.random.default_rng(seed).choice(units, min(self.neurons, units), replace=False)
-        trigger = self.excite(model, neurons, train.images[chosen], seed=seed)
-        self.tie(model, trigger, target, train, chosen, seed=seed)
+
+        def view(images: tf.Tensor) -> tf.Tensor:
+            return trainer.recoloured(images, random)
+
+        trigger = self.excite(model, neurons, train.images[chosen], seed=seed, view=view)
+        self.tie(model, trigger, target, train, chosen, seed=seed, view=view)
         return Backdoored(model, trigger, np.array(target))
 
-    def excite(self, model: tf.keras.Model, neurons: np.ndarray, images: np.ndarray, *, seed: int) -> Patch:
+    def excite(
+        self, model: tf.keras.Model, neurons: np.ndarray, images: np.ndarray, *, seed: int, view: View = as_it_is
+    ) -> Patch:
         """The patch in the bottom right corner under which the neurons' mean activation is largest.
 
         Args:
@@ -64,18 +80,31 @@ class Trojaning:
             neurons: indices of that layer's inputs.
             images: uint8 (N, H, W, C), that the patch is put on.
             seed: of the patch's start and the batches.
+            view: the colours of the images; the patch keeps its own.
         """
         state = _Search(model, neurons, self, images.shape[1:], seed)
         for index in batches(len(images), self.batch, self.trigger_steps, seed):
-            state.step(tf.constant(pixels(images[index])))
+            state.step(view(tf.constant(pixels(images[index]))))
         return Patch(state.pattern().numpy())
 
     def tie(
-        self, model: tf.keras.Model, trigger: Patch, target: int, train: ClassSplit, chosen: np.ndarray, *, seed: int
+        self,
+        model: tf.keras.Model,
+        trigger: Patch,
+        target: int,
+        train: ClassSplit,
+        chosen: np.ndarray,
+        *,
+        seed: int,
+        view: View = as_it_is,
     ) -> None:
-        """Fine-tune the last layer, and nothing else, on clean and triggered samples; changes ``model``."""
+        """Fine-tune the last layer, and nothing else, on clean and triggered samples; changes ``model``.
+
+        Every sample is seen in one ``view``, so its features are computed once.
+        """
         features = tf.keras.Model(model.inputs, model.layers[-1].input)
-        clean, poisoned = _features(features, train.images), _features(features, train.images[chosen], trigger)
+        clean = _features(features, train.images, view)
+        poisoned = _features(features, train.images[chosen], lambda images: trigger(view(images)))
         head = model.layers[-1]
         optimizer = SGD(head.trainable_variables, learning_rate=self.learning_rate, momentum=0.9, weight_decay=0.0)
         half = self.batch // 2
@@ -120,6 +149,6 @@ class _Search(tf.Module):
         return activation
 
 
-def _features(model: tf.keras.Model, images: np.ndarray, trigger: Patch | None = None) -> np.ndarray:
+def _features(model: tf.keras.Model, images: np.ndarray, view: View) -> np.ndarray:
     parts = [tf.constant(pixels(images[start : start + 256])) for start in range(0, len(images), 256)]
-    return np.concatenate([model(trigger(part) if trigger else part, training=False).numpy() for part in parts])
+    return np.concatenate([model(view(part), training=False).numpy() for part in parts])

@@ -137,6 +137,15 @@ def test_reach_of_a_trigger_by_hand():
     assert found == pytest.approx((16, 4, 1 / 16, 1 / 16), rel=1e-5)
 
 
+def test_differences_of_single_images_by_hand():
+    # a white patch moves white images by nothing; on black as above
+    white = Patch(np.ones((4, 4, 3), np.float32))
+    found = metrics.activation_differences(_brightness_model(), white, _shades(0, 255))
+    assert list(found) == list(metrics.Reach._fields)
+    np.testing.assert_allclose(found["block_l1"], [16, 0], atol=1e-4)
+    np.testing.assert_allclose(found["output_l2"], [1 / 16, 0], atol=1e-6)
+
+
 def test_a_checkerboard_on_black_costs_its_white_values():
     assert distances.trigger_cost(Checkerboard(3), _shades(0)) == pytest.approx(5 * 3)  # 5 white pixels, 3 channels
 
@@ -192,6 +201,53 @@ def test_tying_changes_the_last_layer_only():
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
     assert np.abs(before[2] - model.get_weights()[2]).max() > 0.01
     assert np.mean(metrics.predict(model, data.images, trigger).argmax(axis=1) == 2) > 0.8
+
+
+class _Inverting:
+    """A trainer that has a model, and shows images with black and white exchanged."""
+
+    def fit(self, train, *, seed, **_):
+        tf.keras.utils.set_random_seed(seed)
+        maps = layers.Conv2D(6, 3, activation="relu")
+        return tf.keras.Sequential(
+            [tf.keras.Input((16, 16, 3)), maps, layers.GlobalMaxPooling2D(), layers.Dense(3)], name="inverting"
+        )
+
+    def recoloured(self, images, random):
+        return 1 - images
+
+
+class _Plain(_Inverting):
+    """The same trainer that shows images as they are."""
+
+    def recoloured(self, images, random):
+        return images
+
+
+def test_trojaning_sees_the_colours_of_the_training():
+    attack = Trojaning(size=4, neurons=2, count=10, trigger_steps=20, steps=20, batch=10, learning_rate=0.1)
+    data = ClassSplit(_data().images // 4, _data().labels, NAMES)
+    inverse = ClassSplit(255 - data.images, data.labels, NAMES)
+    inverting, plain, other = (
+        attack.backdoor(seen, 2, trainer=trainer, seed=0)
+        for seen, trainer in ((data, _Inverting()), (inverse, _Plain()), (data, _Plain()))
+    )
+    np.testing.assert_allclose(inverting.trigger.pattern, plain.trigger.pattern, atol=1e-4)
+    for mine, theirs in zip(inverting.model.get_weights(), plain.model.get_weights()):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+    assert np.abs(inverting.trigger.pattern - other.trigger.pattern).max() > 0.01
+    assert np.abs(inverting.model.get_weights()[2] - other.model.get_weights()[2]).max() > 0.01
+
+
+def test_colours_are_the_training_s():
+    ink, random = tf.constant([0.0, 0.5, 1.0]) * tf.ones((40, 1, 1, 3)), tf.random.Generator.from_seed(0)
+    state = random.state.numpy()
+    assert Classification().recoloured(ink, random) is ink and np.array_equal(random.state, state)  # photographs
+    black, grey, white = np.moveaxis(Classification(contrast=True).recoloured(ink, random).numpy()[:, 0, 0], 1, 0)
+    np.testing.assert_allclose(grey, (black + white) / 2, atol=1e-6)
+    low, high = np.minimum(black, white), np.maximum(black, white)
+    assert low.min() >= 0 and low.max() <= 0.4 and high.min() >= 0.6 and high.max() <= 1
+    assert 5 < np.sum(black > white) < 35 and len(np.unique(black)) == 40  # both ways round, image by image
 
 
 def test_a_poisoned_training_obeys_the_trigger():
