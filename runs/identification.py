@@ -34,6 +34,18 @@ def right(scans: Sequence[dict[str, Any]]) -> list[bool]:
     return [(scan["verdict"] == "backdoored") == (scan["attack"] is not None) for scan in scans]
 
 
+def right_at(scans: Sequence[dict[str, Any]], constant: float) -> list[bool]:
+    """The same by the rule of DRMGuard's Sec. 3.4: backdoored if the found trigger changes images this little.
+
+    Args:
+        scans: as for :func:`auc`.
+        constant: largest mean change, a share of the largest benign norm. A trigger that does not collapse the outputs
+            (a margin of 0) is none, however small it is.
+    """
+    small = [scan["margin"] > 0 and scan["distance"] <= constant for scan in scans]
+    return [guess == (scan["attack"] is not None) for guess, scan in zip(small, scans)]
+
+
 def counts(scans: Sequence[dict[str, Any]]) -> Counts:
     """Decisions by kind."""
     pairs = [(scan["attack"] is not None, scan["verdict"] == "backdoored") for scan in scans]
