@@ -23,7 +23,7 @@ from drmguard_tf.detection import Detection
 from drmguard_tf.drmguard import DRMGuard
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import attention_map, check_fit
-from drmguard_tf.reversal import Search
+from drmguard_tf.reversal import Run, Search
 from drmguard_tf.submodels import split
 from drmguard_tf.unlearning import Unlearning
 from drmguard_tf.verdict import Verdict
@@ -169,9 +169,13 @@ def changed(scanned: Scanned, images: tf.Tensor) -> tf.Tensor:
         scanned: the scan.
         images: float32 (N, H, W, C) in [0, 1].
     """
-    verdict = scanned.verdict
-    decider = next(run for run in verdict.runs if run.family == verdict.family and run.cost == verdict.score)
-    return decider.trigger(images, attention_map(split(scanned.scan.suspect.model), images)).images
+    attention = attention_map(split(scanned.scan.suspect.model), images)
+    return decider(scanned.verdict).trigger(images, attention).images
+
+
+def decider(verdict: Verdict) -> Run:
+    """The run that decided."""
+    return next(run for run in verdict.runs if run.family == verdict.family and run.cost == verdict.score)
 
 
 def distance(scanned: Scanned) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Optional, Protocol
+from typing import Any, Optional, Protocol, Union
 
 import numpy as np
 import tensorflow as tf
@@ -174,17 +174,21 @@ class ScanModel:
         """The benign set as the defender holds it."""
         return benign_table(self.case.source, desk.home)
 
+    def question(self, desk: Desk) -> tuple[Scan, Union[Calibration, PaperThreshold]]:
+        """What is asked about the model, and the line that it is judged by."""
+        model, benign = model_of(self.case, desk), self.benign(desk)
+        costs = [desk.result(control)["costs"] for control in self._controls]
+        families = [(family, tuple(cost[family] for cost in costs)) for family in self.search.families]
+        line = Calibration(tuple(families)) if costs else PaperThreshold()
+        return Scan(model, benign, self.search, self.controls, self.seed), line
+
     def do(self, desk: Desk) -> dict[str, Any]:
         """Returns the verdict's summary, the model's ``metrics`` and, after an unlearning, ``mitigation``.
 
         ``distance`` is the mean change of the benign images by the deciding trigger: L1 over the largest benign norm,
         whatever the search's own price is; ``spent`` are seconds and memory of the scan.
         """
-        model, benign = model_of(self.case, desk), self.benign(desk)
-        costs = [desk.result(control)["costs"] for control in self._controls]
-        families = [(family, tuple(cost[family] for cost in costs)) for family in self.search.families]
-        line = Calibration(tuple(families)) if costs else PaperThreshold()
-        scan = Scan(model, benign, self.search, self.controls, self.seed)
+        scan, line = self.question(desk)
         scanned, spent = metered(lambda: inspection.scan_model(scan, line, journals=desk.journal))
         found = {
             "attack": type(self.case.attack).__name__ if self.case.attack else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from data_prep.contract import pixels
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from runs import inspection
-from runs.cases import Case
+from runs.cases import Case, Source
 from runs.jobs import Desk, Train, benign_table, model_of
 
 
@@ -74,17 +75,22 @@ class Pictures:
     def do(self, desk: Desk) -> dict[str, Any]:
         """Returns ``clean`` and ``triggered``, a PNG in base64 for every image, and ``answers_deg`` to both."""
         known = _known(self.case, desk)
-        benign = self.case.source.parts(desk.home, workers=1).benign
-        chosen = np.random.default_rng(self.case.source.seed).permutation(len(benign))[: self.images]
-        clean = pixels(benign.images[np.sort(chosen)])
-        shown = {"clean": clean, "triggered": known.trigger(tf.constant(clean)).numpy()}
-        answers = {name: np.degrees(known.model(each, training=False)).round(2) for name, each in shown.items()}
-        return {**{name: [_png(image) for image in each] for name, each in shown.items()}, "answers_deg": answers}
+        clean = shown(self.case.source, desk.home, self.images)
+        kinds = {"clean": clean, "triggered": known.trigger(tf.constant(clean)).numpy()}
+        answers = {name: np.degrees(known.model(each, training=False)).round(2) for name, each in kinds.items()}
+        return {**{name: [png(image) for image in each] for name, each in kinds.items()}, "answers_deg": answers}
 
 
-def picture(png: str) -> np.ndarray:
-    """A picture of :class:`Pictures`, uint8 (H, W, C)."""
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"))
+def shown(source: Source, home: Path, images: int) -> np.ndarray:
+    """Some benign images of a source, always the same ones: float32 (images, H, W, C) in [0, 1]."""
+    benign = source.parts(home, workers=1).benign
+    chosen = np.random.default_rng(source.seed).permutation(len(benign))[:images]
+    return pixels(benign.images[np.sort(chosen)])
+
+
+def picture(text: str) -> np.ndarray:
+    """What :func:`png` wrote, uint8 (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))
 
 
 def _known(case: Case, desk: Desk) -> Backdoored:
@@ -93,8 +99,8 @@ def _known(case: Case, desk: Desk) -> Backdoored:
     return case.backdoored(suspect.model, model.parent)
 
 
-def _png(image: np.ndarray) -> str:
-    """A picture of float32 (H, W, C) in [0, 1]."""
+def png(image: np.ndarray) -> str:
+    """A picture of float32 (H, W, C) in [0, 1], in base64."""
     file = io.BytesIO()
     Image.fromarray(np.round(np.clip(image, 0, 1) * 255).astype(np.uint8).squeeze()).save(file, format="PNG")
     return base64.b64encode(file.getvalue()).decode("ascii")

@@ -155,11 +155,12 @@ def test_figure_2_shows_four_attacks_on_both_tasks():
     assert [axes.get_title() for axes in figure.drawing.axes] == list(rows)
 
 
-def test_figure_5_has_a_row_of_benign_images_and_one_for_every_attack(desk, case):
+def test_figure_5_has_a_row_of_benign_images_one_for_every_attack_and_four_reversed(desk, case):
     made = Pictures(case, images=2).do(desk)
     plan = drmguard_figure5.plan(PRESET, Options("smoke"))
-    (figure,) = drmguard_figure5.figures({job: made for job in plan}, OPTIONS)
+    found = {job: {**made, "reversed": made["clean"]} for job in plan}
+    (figure,) = drmguard_figure5.figures(found, OPTIONS)
     names = [axes.get_ylabel() for axes in figure.drawing.axes[::2]]
-    assert names == ["benign", *(type(job.case.attack).__name__ for job in plan)]
-    assert len(plan) == len(attacks.names())
+    assert names[:3] == ["benign", "BadNets", "BadNets, reversed"] and names[-2:] == ["MultiTarget", "Adaptive"]
+    assert len(names) == 1 + len(attacks.names()) + 4
     assert figure.png().startswith(b"\x89PNG")
