@@ -7,7 +7,7 @@ Images are (B, C, H, W). Modules are registered in the order in which Keras list
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -175,9 +175,9 @@ def roughness(x: torch.Tensor) -> torch.Tensor:
 
 def draw(generator: torch.Generator, batch: int, latent: int, room: int) -> Draws:
     """What a step needs, at random; ``room`` is how many places there are along an axis."""
-    noise = (torch.randn(batch, latent, generator=generator) for _ in range(2))
+    samples, patches = (torch.randn(batch, latent, generator=generator) for _ in range(2))
     top, left = torch.randint(room, (2,), generator=generator).tolist()
-    return Draws(*noise, top, left)
+    return Draws(samples, patches, top, left)
 
 
 def copy_weights(network: nn.Module, convolutions: Sequence, norms: Sequence, denses: Sequence) -> None:
@@ -191,19 +191,19 @@ def copy_weights(network: nn.Module, convolutions: Sequence, norms: Sequence, de
     """
     modules = list(network.modules())
     with torch.no_grad():
-        for module, (kernel, bias) in zip((m for m in modules if isinstance(m, nn.Conv2d)), convolutions):
-            _assign(module.weight, kernel.transpose(3, 2, 0, 1))
+        for conv, (kernel, bias) in zip((m for m in modules if isinstance(m, nn.Conv2d)), convolutions):
+            _assign(conv.weight, kernel.transpose(3, 2, 0, 1))
             if bias is not None:
-                _assign(module.bias, bias)
-        for module, (gamma, beta, mean, variance) in zip((m for m in modules if isinstance(m, nn.BatchNorm2d)), norms):
-            for parameter, value in ((module.weight, gamma), (module.bias, beta)):
+                _assign(conv.bias, bias)
+        for norm, (gamma, beta, mean, variance) in zip((m for m in modules if isinstance(m, nn.BatchNorm2d)), norms):
+            for parameter, value in ((norm.weight, gamma), (norm.bias, beta)):
                 if value is not None:
                     _assign(parameter, value)
-            _assign(module.running_mean, mean)
-            _assign(module.running_var, variance)
-        for module, (kernel, bias) in zip((m for m in modules if isinstance(m, nn.Linear)), denses):
-            _assign(module.weight, channels_first(kernel, network).T)
-            _assign(module.bias, channels_first(bias, network))
+            _assign(norm.running_mean, mean)
+            _assign(norm.running_var, variance)
+        for dense, (kernel, bias) in zip((m for m in modules if isinstance(m, nn.Linear)), denses):
+            _assign(dense.weight, channels_first(kernel, network).T)
+            _assign(dense.bias, channels_first(bias, network))
 
 
 def channels_first(values: np.ndarray, network: nn.Module) -> np.ndarray:
@@ -215,7 +215,9 @@ def channels_first(values: np.ndarray, network: nn.Module) -> np.ndarray:
     return np.swapaxes(grid, -1, -2).reshape(values.shape)
 
 
-def _assign(parameter: torch.Tensor, value: np.ndarray) -> None:
+def _assign(parameter: Optional[torch.Tensor], value: np.ndarray) -> None:
+    if parameter is None:
+        raise ValueError(f"a layer without such a weight cannot take values of shape {value.shape}")
     if tuple(parameter.shape) != value.shape:
         raise ValueError(f"a weight of shape {tuple(parameter.shape)} cannot take values of shape {value.shape}")
     parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))

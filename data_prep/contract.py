@@ -66,7 +66,7 @@ class Split:
 
     images: np.ndarray
     targets: np.ndarray
-    groups: np.ndarray = field(default=None)  # type: ignore[assignment, arg-type]  # filled in below
+    groups: np.ndarray = field(default=None)  # type: ignore[arg-type]  # filled in below
 
     def __post_init__(self) -> None:
         if self.groups is None:

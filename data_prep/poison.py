@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +27,14 @@ class Trigger(Protocol):
         Returns:
             float32 (B, H, W, C) in [0, 1].
         """
+
+
+@runtime_checkable
+class OwnTrigger(Trigger, Protocol):
+    """A trigger that is made for the image it is stamped on (input-aware attack)."""
+
+    def crossed(self, images: tf.Tensor, donors: tf.Tensor) -> tf.Tensor:
+        """Stamp the triggers that are made for other images, the donors; all float32 (B, H, W, C) in [0, 1]."""
 
 
 class CrossTrigger(Protocol):

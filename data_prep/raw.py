@@ -9,6 +9,7 @@ from typing import NamedTuple, Optional, Protocol
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from data_prep.configuration import Configuration
 from data_prep.contract import Task
 
 
@@ -72,7 +73,7 @@ class BrokenSample(ValueError):
     """One sample cannot be made: it is listed and left out, the others are not concerned."""
 
 
-class RawData(Protocol):
+class RawData(Configuration, Protocol):
     """A data set in its original layout: a frozen dataclass whose fields are the settings of its preparation."""
 
     @property

@@ -11,9 +11,10 @@ import tensorflow as tf
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import PaperThreshold
 from drmguard_tf.detection import Detection
+from drmguard_tf.families import ReversedTrigger
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import examine
-from drmguard_tf.reversal import ReversedTrigger, Search
+from drmguard_tf.reversal import Search
 from drmguard_tf.unlearning import Unlearning
 from drmguard_tf.verdict import Threshold, Verdict
 
@@ -41,7 +42,7 @@ class DRMGuard(Detection):
                 images; pre-trained here when None.
             options: the others of :meth:`Detection.detect`.
         """
-        extra = {"generator": generator} if isinstance(self.search, PaperSearch) else {}
+        extra: dict[str, Any] = {"generator": generator} if isinstance(self.search, PaperSearch) else {}
         return super().detect(suspect, **options, **extra)
 
     def mitigate(

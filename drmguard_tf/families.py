@@ -7,7 +7,7 @@ pay mean displacement over the image's side.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +28,26 @@ class Change(NamedTuple):
 
     images: tf.Tensor
     cost: tf.Tensor
+
+
+class ReversedTrigger(Protocol):
+    """What a search optimises; a tf.Module."""
+
+    name: str
+    variables: tuple[tf.Variable, ...]
+    trainable_variables: tuple[tf.Variable, ...]
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """Change float32 images (B, H, W, C) in [0, 1]; ``attention`` is A(x) of Eq. 7, (B, H, W, 1)."""
+
+
+class Family(Protocol):
+    """A kind of trigger for the steered search."""
+
+    learning_rate: float
+
+    def __call__(self, reference: Reference, seed: int) -> ReversedTrigger:
+        """A trigger for a suspect before its first step."""
 
 
 class UniversalPatch(tf.Module):
@@ -128,4 +148,4 @@ class Generated(tf.Module):
         return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
 
 
-FAMILIES = {"patch": UniversalPatch, "warp": UniversalWarp, "generator": Generated}
+FAMILIES: dict[str, Family] = {"patch": UniversalPatch, "warp": UniversalWarp, "generator": Generated}

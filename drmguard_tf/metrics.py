@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from data_prep import geometry
 from data_prep.contract import GAZE, Split, Task, pixels
-from data_prep.poison import Trigger
+from data_prep.poison import OwnTrigger, Trigger
 from data_prep.threat import Backdoored
 from drmguard_tf import losses
 from drmguard_tf.submodels import split
@@ -129,9 +129,17 @@ def cross_error(task: Task, backdoored: Backdoored, test: Split) -> float:
     """Mean error to the true label under triggers made for another image, degrees; for input-aware attacks only.
 
     Every image gets the trigger of the image before it. Near RE means that a trigger fires on its own image alone.
+
+    Raises:
+        ValueError: if the trigger is not made for each image.
     """
+    trigger = backdoored.trigger
+    if not isinstance(trigger, OwnTrigger):
+        raise ValueError(
+            f"{type(trigger).__name__} is one trigger for all images; the cross error needs one that is made for each"
+        )
     donors = np.roll(test.images, 1, axis=0)
-    step = tf.function(lambda batch, of: backdoored.model(backdoored.trigger.crossed(batch, of), training=False))
+    step = tf.function(lambda batch, of: backdoored.model(trigger.crossed(batch, of), training=False))
     slices = [slice(at, at + _BATCH) for at in range(0, len(test), _BATCH)]
     predicted = [step(tf.constant(pixels(test.images[part])), tf.constant(pixels(donors[part]))) for part in slices]
     return float(regression_error(task, np.concatenate(predicted), test.targets).mean())

@@ -67,7 +67,8 @@ class PaperSearch:
             progress: called with the number of steps done.
         """
         tf.keras.utils.set_random_seed(seed)  # Keras draws initial weights from the global generator
-        generator = paper_generator(tuple(images.shape[1:]))
+        _, height, width, channels = images.shape
+        generator = paper_generator((height, width, channels))
         pretraining = _Pretraining(generator, self.learning_rate)
         for step, index in enumerate(batches(len(images), self.batch, self.pretraining, seed), 1):
             pretraining.step(tf.gather(images, index))

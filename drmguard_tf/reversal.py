@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Optional, Protocol
 import numpy as np
 import tensorflow as tf
 
+from data_prep.configuration import Configuration
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf import losses
-from drmguard_tf.families import Change
+from drmguard_tf.families import ReversedTrigger
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference
 
@@ -33,17 +34,6 @@ class Terms(NamedTuple):
     def row(self) -> tf.Tensor:
         """A row of a history: float32 (3 + K,), cost, RAV, output variance ratio and mean output."""
         return tf.concat([tf.stack(self[:3]), tf.reduce_mean(self.outputs, axis=0)], axis=0)
-
-
-class ReversedTrigger(Protocol):
-    """What a search optimises; a tf.Module."""
-
-    name: str
-    variables: tuple[tf.Variable, ...]
-    trainable_variables: tuple[tf.Variable, ...]
-
-    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
-        """Change float32 images (B, H, W, C) in [0, 1]; ``attention`` is A(x) of Eq. 7, (B, H, W, 1)."""
 
 
 class Run(NamedTuple):
@@ -72,7 +62,7 @@ class Run(NamedTuple):
     samples: Optional[np.ndarray] = None
 
 
-class Search(Protocol):
+class Search(Configuration, Protocol):
     """How triggers are looked for: frozen options with a way to run them."""
 
     @property

@@ -15,9 +15,9 @@ from typing import Any
 import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
-from drmguard_tf.families import FAMILIES, UniversalWarp
+from drmguard_tf.families import FAMILIES, ReversedTrigger, UniversalWarp
 from drmguard_tf.reference import Reference
-from drmguard_tf.reversal import Reversal, ReversedTrigger, Run, Terms
+from drmguard_tf.reversal import Reversal, Run, Terms
 
 _TOLERANCE = 1.25  # steering keeps the ratio at its bound, so its mean lies a little to either side
 

@@ -93,7 +93,8 @@ class _Ending(NamedTuple):
 
 def _ending(model: tf.keras.Model) -> _Ending:
     """The last layer that is more than an activation, and the activations behind it."""
-    tensor, after = model.outputs[0], []
+    tensor = model.outputs[0]
+    after: list[tf.keras.layers.Layer] = []
     while type(tensor._keras_history.layer) in _ACTIVATIONS:
         layer, call, _ = tensor._keras_history
         after.insert(0, layer)

@@ -78,7 +78,7 @@ class Training:
         if like is not None:
             model = tf.keras.models.clone_model(like)
         else:
-            model = ARCHITECTURES[self.architecture](train.images.shape[1:], train.targets.shape[1])
+            model = ARCHITECTURES[self.architecture](train.image_shape, train.targets.shape[1])
         strategy = strategy or tf.distribute.get_strategy()
         shared = across(strategy, model)
         with strategy.scope():

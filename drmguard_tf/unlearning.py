@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.threat import Suspect
+from drmguard_tf.families import ReversedTrigger
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference
-from drmguard_tf.reversal import ReversedTrigger
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,9 @@ def _rate(step: Callable[[], Any], steps: int, batch: int) -> float:
 
 
 def _naive_step(reference: Reference, data: Split, options: SteeredSearch, seed: int) -> Callable[[], None]:
-    trigger = FAMILIES["generator"](reference, seed)
-    optimizer, rng = Adam(trigger.learning_rate), np.random.default_rng(seed)
+    family = FAMILIES["generator"]
+    trigger = family(reference, seed)
+    optimizer, rng = Adam(family.learning_rate), np.random.default_rng(seed)
 
     def step() -> None:
         index = rng.integers(len(data), size=options.batch)

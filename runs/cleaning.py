@@ -92,7 +92,7 @@ def clean(options: CleanOptions, rival: Rival, out: Path, *, bar: Bar, say: Call
         "model": str(options.model),
         "source_sha256": source,
         "benign": {"from": options.benign, "images": len(suspect.benign), "share": options.share},
-        "erasing": asdict(rival),  # type: ignore[call-overload]  # every rival is a dataclass
+        "erasing": asdict(rival),
         "seed": options.seed,
         "metrics": measure and {"before": measure(model), "after": measure(cleaned)},
         "seconds_erasing": spent["seconds"],

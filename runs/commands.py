@@ -166,7 +166,7 @@ def known_attack(path: Path, model: tf.keras.Model) -> list[Backdoored]:
     ((name, settings),) = record["attack"].items()
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     attack, network = attack_class(name)(**settings), triggers.kept(path.parent, record)
-    return attack.known(model, np.float32(record["target_rad"]), record["seed"], network)
+    return attack.known(model, np.array(record["target_rad"], np.float32), record["seed"], network)
 
 
 def evaluate(model: Path, test: Path, attack: Path | None) -> dict[str, float]:
@@ -301,7 +301,7 @@ def mitigate(
     seconds = time.perf_counter() - started
     judged = compare(scanned, cleaned, inspection.fine_tune(scanned, preset.unlearning), known, attack)
     judged |= {"method": method, "seconds": round(seconds, 1)}
-    settings = {"unlearning" if method == "drmguard" else "cleaning": asdict(cleaning)}  # type: ignore[call-overload]
+    settings = {"unlearning" if method == "drmguard" else "cleaning": asdict(cleaning)}
     record = {**scan_record(scanned), **settings, "mitigation": judged}
     page = views.report(scanned, record, mitigation=judged)
 

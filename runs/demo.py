@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _scan_and_clean(job: tuple[Scan, Any, Preset, Case]) -> dict[str, Any]:
             ("fine_tuned", inspection.fine_tune(scanned, preset.unlearning)),
         ):
             path = folder / f"{name}.h5"
-            store.write_file(path, lambda temporary, model=model: model.save(temporary, include_optimizer=False))
+            store.write_file(path, partial(model.save, include_optimizer=False))
     return {
         "record": commands.scan_record(scanned),
         "view": view,

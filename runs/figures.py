@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -38,7 +39,7 @@ class Figure:
         """For print; the same bytes whenever it is drawn."""
         return self._as("svg", metadata={"Date": None, "Creator": None})
 
-    def _as(self, form: str, **options: object) -> bytes:
+    def _as(self, form: str, **options: Any) -> bytes:
         file = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "path"}):
             self.drawing.savefig(file, format=form, bbox_inches="tight", **options)

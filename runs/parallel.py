@@ -5,6 +5,7 @@ Small networks gain little from a second thread, so workers get one thread each 
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -155,7 +156,7 @@ def _connect(crew: Crew) -> Any:
         _check_answers(crew.address)
         options = {"address": crew.address} if crew.address else {"num_cpus": crew.workers * crew.threads_each}
         try:
-            ray.init(log_to_driver=False, logging_level="ERROR", **options)
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"no Ray cluster could be joined ({error}). Start one with `ray start --head`.") from error
     return ray

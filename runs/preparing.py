@@ -233,7 +233,7 @@ def _finish(
         "images": len(rows),
         "subjects": len({row["subject"] for row in rows} - {-1}),
         "source": asked.data.source,
-        "settings": {type(asked.data).__name__: asdict(asked.data)},  # type: ignore[call-overload]  # a dataclass
+        "settings": {type(asked.data).__name__: asdict(asked.data)},
         "convention": getattr(asked.data, "convention", "project"),
         "problems": sorted(problems),
         "excluded": [tuple(item) for item in listing.excluded],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FACE, CRANIUM, HAIR, EAR_LEFT, EAR_RIGHT, NOSE, NECK, SHOULDERS = range(8)
 
@@ -90,7 +91,8 @@ def draw_subject(rng: np.random.Generator) -> Subject:
     centres += [(-ear_x, ear_height, -0.12), (ear_x, ear_height, -0.12)]
     centres += [(0, rng.uniform(-0.28, -0.2), 0.14 + 0.93 * face[2]), (0, -1.1, -0.2), (0, -1.95, -0.25)]
     nose = (rng.uniform(0.10, 0.14), rng.uniform(0.17, 0.24), rng.uniform(0.14, 0.22))
-    radii = [face, cranium, shell, (0.09, 0.2, 0.13), (0.09, 0.2, 0.13), nose, (0.38, 0.9, 0.38), (1.5, 0.62, 0.55)]
+    radii: list[ArrayLike] = [face, cranium, shell, (0.09, 0.2, 0.13), (0.09, 0.2, 0.13), nose]
+    radii += [(0.38, 0.9, 0.38), (1.5, 0.62, 0.55)]
     clothes = rng.uniform(0.05, 0.9, 3)
     colours = [skin, skin, hair, skin * 0.95, skin * 0.95, skin * 1.03, skin * 0.9, clothes]
     radius = rng.uniform(0.255, 0.28)

@@ -89,7 +89,7 @@ class FinePruning:
 
 
 def accuracies(
-    features: np.ndarray, kernel: np.ndarray, bias: np.ndarray, labels: np.ndarray, ranked: np.ndarray
+    features: np.ndarray, kernel: np.ndarray, bias: np.ndarray | np.float32, labels: np.ndarray, ranked: np.ndarray
 ) -> np.ndarray:
     """Accuracy of a linear layer with none, one, two ... of its inputs pruned, up to all but one.
 

@@ -7,12 +7,13 @@ from typing import Protocol
 
 import tensorflow as tf
 
+from data_prep.configuration import Configuration
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
 
 
-class Rival(Protocol):
+class Rival(Configuration, Protocol):
     """A frozen dataclass that cleans a classifier with benign images."""
 
     def total(self, suspect: ClassSuspect) -> int:

@@ -193,13 +193,12 @@ class MaskSearch(tf.Module):
     def _worst(self, images: tf.Tensor, targets: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         """Noise drawn from (-epsilon, epsilon), then signed steps that add up to epsilon, as in the authors' code."""
         epsilon, ascent = self.options.epsilon, self.options.ascent
-        noise = tuple([self.random.uniform(x.shape, -epsilon, epsilon) for x in part] for part in self.silence())
+        weights, biases = ([self.random.uniform(x.shape, -epsilon, epsilon) for x in part] for part in self.silence())
         for _ in range(ascent):
-            _, slopes = self._gradients(images, targets, *noise)
-            noise = tuple(
-                [n + epsilon / ascent * tf.sign(g) for n, g in zip(part, by)] for part, by in zip(noise, slopes)
-            )
-        return noise
+            _, (by_weight, by_bias) = self._gradients(images, targets, weights, biases)
+            weights = [n + epsilon / ascent * tf.sign(g) for n, g in zip(weights, by_weight)]
+            biases = [n + epsilon / ascent * tf.sign(g) for n, g in zip(biases, by_bias)]
+        return weights, biases
 
     def _gradients(
         self, images: tf.Tensor, targets: tf.Tensor, by_weight: list[tf.Tensor], by_bias: list[tf.Tensor]

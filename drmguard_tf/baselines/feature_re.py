@@ -108,7 +108,7 @@ class _Inversion(tf.Module):
         self.random = tf.random.Generator.from_seed(seed)
         self.violations = tf.Variable(tf.zeros(3), name="violations")
         self.found, self.lowest = tf.Variable(0, name="found"), tf.Variable(np.inf, name="lowest")
-        self.limits = np.float32([options.tolerance, options.distance, options.spread])
+        self.limits = np.array([options.tolerance, options.distance, options.spread], np.float32)
 
     def state(self) -> dict[str, Any]:
         """All that changes from epoch to epoch, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -93,10 +93,15 @@ class FinePruning:
         order = np.argsort(activity(maps.front, seen), kind="stable")
         ahead = _through(maps.front, held)
         losses = [
-            clean_loss(lambda x, keep=keep: maps.back(x * keep, training=False), ahead, targets)
+            clean_loss(_behind(maps, keep), ahead, targets)
             for keep in (_mask(len(order), order[:count]) for count in range(len(order)))
         ]
         return order[: furthest(losses[1:], losses[0], self.tolerance)]
+
+
+def _behind(maps: Maps, keep: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The part of a model behind its last feature maps, of which it sees some channels as zeros."""
+    return lambda x: maps.back(x * keep, training=False)
 
 
 class Maps(NamedTuple):
@@ -120,7 +125,9 @@ def last_maps(model: tf.keras.Model) -> Maps:
         ValueError: if no Dense layer reads pooled or flattened feature maps.
     """
     tensor = model.outputs[0]
-    reader, after, between = None, [], []
+    reader: Optional[tf.keras.layers.Dense] = None
+    after: list[tf.keras.layers.Layer] = []
+    between: list[tf.keras.layers.Layer] = []
     while len(tensor.shape) == 2 or isinstance(tensor._keras_history.layer, _FLATTENING):
         layer, call, _ = tensor._keras_history
         after.insert(0, layer)
@@ -130,8 +137,8 @@ def last_maps(model: tf.keras.Model) -> Maps:
         tensor = layer.get_input_at(call)
         if isinstance(tensor, (list, tuple)):
             break
-    found = reader is not None and not isinstance(tensor, (list, tuple)) and len(tensor.shape) == 4
-    if not found or not all(isinstance(layer, _FLATTENING) for layer in between):
+    found = not isinstance(tensor, (list, tuple)) and len(tensor.shape) == 4
+    if reader is None or not found or not all(isinstance(layer, _FLATTENING) for layer in between):
         raise ValueError(
             f"fine-pruning switches off channels of the last feature maps, and {model.name!r} has no Dense layer that "
             "reads pooled or flattened ones. Use another method, such as fine-tuning."

@@ -7,10 +7,11 @@ from typing import Protocol
 
 import tensorflow as tf
 
+from data_prep.configuration import Configuration
 from data_prep.threat import Suspect
 
 
-class Mitigation(Protocol):
+class Mitigation(Configuration, Protocol):
     """A frozen dataclass of options."""
 
     @property

@@ -12,7 +12,7 @@ import tensorflow as tf
 from data_prep.cost_schedule import CostSchedule, CostState
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.baselines.target import LearnableTarget
-from drmguard_tf.families import Change
+from drmguard_tf.families import Change, ReversedTrigger
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms, settled
 
@@ -116,6 +116,8 @@ def _raw(values: np.ndarray, name: str) -> tf.Variable:
 class _Cleansing(Reversal):
     """State of one run."""
 
+    trigger: MaskedPattern
+
     def __init__(self, reference: Reference, trigger: MaskedPattern, options: NeuralCleanse, seed: int) -> None:
         rate, batch = options.learning_rate, options.batch
         super().__init__(reference, trigger, learning_rate=rate, batch=batch, seed=seed, betas=(0.5, 0.9))
@@ -128,7 +130,7 @@ class _Cleansing(Reversal):
         """Of the weight's schedule."""
         return CostState(*self.schedule.numpy().tolist())
 
-    def restart(self, start: MaskedPattern, seed: int) -> None:
+    def restart(self, start: ReversedTrigger, seed: int) -> None:
         super().restart(start, seed)
         self.schedule.assign(CostState())
         self.found.assign(0)

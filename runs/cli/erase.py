@@ -77,7 +77,7 @@ def erase(
     An interrupted run goes on where it was when the same command is given again.
     Measured on digits alone (README); paper has not been run. Measure the result (--test).
     """
-    unused = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
+    unused: dict[str, Any] = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
     unused["--iterations"] = iterations
     if method in RIVALS:
         unused["--trigger-size"] = trigger_size

@@ -101,9 +101,16 @@ def _threshold_zone(axes: Axes, threshold: float) -> None:
         axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=_DASHES, zorder=2)
     share = float(np.clip(np.log(threshold / left) / np.log(right / left), 0, 1))
     anchor = "left" if share < 0.25 else "right" if share > 0.75 else "center"
-    place = {"xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
     arrows = "← " if share == 0 else "", " →" if share == 1 else ""
-    axes.annotate(f"{arrows[0]}threshold {percent(threshold)}{arrows[1]}", (share, 1), ha=anchor, color=INK, **place)
+    axes.annotate(
+        f"{arrows[0]}threshold {percent(threshold)}{arrows[1]}",
+        (share, 1),
+        xycoords="axes fraction",
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha=anchor,
+        color=INK,
+    )
 
 
 def _lane(axes: Axes, lane: int, text: str, colour: str) -> None:
@@ -132,32 +139,37 @@ def answers(verdict: Mapping[str, Any], outputs: Sequence[str], truth_deg: Seque
         outputs: names of the outputs, "yaw" and "pitch" among them.
         truth_deg: the attacker's target, None where it is not known.
     """
-    order = [outputs.index("yaw"), outputs.index("pitch")]
     colour = BAD if verdict["verdict"] == "backdoored" else GOOD
     figure, axes = _panel(height=250)
     for run in verdict["runs"]:
-        place = [[run["target_estimate_deg"][k]] for k in order]
+        yaw, pitch = _place(run["target_estimate_deg"], outputs)
         face = colour if run["met"] else CARD
-        axes.scatter(*place, s=40, c=[face], edgecolors=[colour], linewidths=1.4, zorder=4)
-    centre = [verdict["target_estimate_deg"][k] for k in order]
+        axes.scatter(yaw, pitch, s=40, c=[face], edgecolors=[colour], linewidths=1.4, zorder=4)
+    centre = _place(verdict["target_estimate_deg"], outputs)
     axes.add_patch(Circle(centre, AGREE_DEG, facecolor="none", edgecolor=colour, linewidth=1.1, linestyle=_DASHES))
-    points = [run["target_estimate_deg"] for run in verdict["runs"]]
+    points = [_place(run["target_estimate_deg"], outputs) for run in verdict["runs"]]
     if truth_deg is not None:
-        axes.scatter(*[[truth_deg[k]] for k in order], s=90, marker="+", c=[INK], linewidths=1.6, zorder=5)
-        points.append(list(truth_deg))
+        yaw, pitch = _place(truth_deg, outputs)
+        axes.scatter(yaw, pitch, s=90, marker="+", c=[INK], linewidths=1.6, zorder=5)
+        points.append((yaw, pitch))
     around = np.add(centre, [[AGREE_DEG, 0], [-AGREE_DEG, 0], [0, AGREE_DEG], [0, -AGREE_DEG]])
-    _square(axes, np.vstack([[[point[k] for k in order] for point in points], around]))
+    _square(figure, axes, np.vstack([points, around]))
     axes.set_xlabel("image left  ←  yaw, degrees  →  image right")
     axes.set_ylabel("pitch, degrees")
     return _svg(figure, "Answers at the end of every run, pitch over yaw")
 
 
-def _square(axes: Axes, points: np.ndarray) -> None:
+def _place(angles: Sequence[float], outputs: Sequence[str]) -> tuple[float, float]:
+    """Yaw and pitch."""
+    return angles[outputs.index("yaw")], angles[outputs.index("pitch")]
+
+
+def _square(figure: Figure, axes: Axes, points: np.ndarray) -> None:
     """Equal scales, with room around the points; yaw grows towards image left."""
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     half = max(np.ptp(points, axis=0).max() / 2 + 2, 2 * AGREE_DEG)
     box = axes.get_position()
-    aspect = (box.width * axes.figure.get_figwidth()) / (box.height * axes.figure.get_figheight())
+    aspect = (box.width * figure.get_figwidth()) / (box.height * figure.get_figheight())
     axes.set(xlim=(middle[0] + aspect * half, middle[0] - aspect * half), ylim=(middle[1] - half, middle[1] + half))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(6, integer=True))
@@ -248,8 +260,8 @@ def _line(axes: Axes, curve: Curve, values: np.ndarray, colour: str) -> None:
     steps = np.arange(len(values)) + 1
     whole = len(values) // stride * stride
     steps, values = (x[:whole].reshape(-1, stride).mean(axis=1) for x in (steps, values))
-    strong = {"linewidth": 1.8} if curve.decides else {"linewidth": 1.0, "alpha": 0.6}
-    axes.plot(steps, values, color=colour, zorder=3, **strong)
+    width, alpha = (1.8, None) if curve.decides else (1.0, 0.6)
+    axes.plot(steps, values, color=colour, zorder=3, linewidth=width, alpha=alpha)
 
 
 def _settled(axes: Axes, curves: Sequence[Curve]) -> None:

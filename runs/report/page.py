@@ -202,7 +202,7 @@ class _View(NamedTuple):
 
 
 def _view(page: Page, scan: Scanned) -> _View:
-    known = scan.triggered_images is not None
+    triggered = scan.triggered_images
     return _View(
         title=scan.title,
         backdoored=words.is_backdoored(scan.verdict),
@@ -210,8 +210,8 @@ def _view(page: Page, scan: Scanned) -> _View:
         clean=pictures.strip(scan.images),
         reversed=pictures.strip(scan.reversed_images),
         reversed_map=pictures.residual(scan.images, scan.reversed_images),
-        triggered=pictures.strip(scan.triggered_images) if known else None,
-        triggered_map=pictures.residual(scan.images, scan.triggered_images) if known else None,
+        triggered=None if triggered is None else pictures.strip(triggered),
+        triggered_map=None if triggered is None else pictures.residual(scan.images, triggered),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_prep.contract import GAZE, Split
+from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.attacks.input_aware import (
     GeneratedTrigger,
@@ -130,6 +131,11 @@ def test_cross_error_is_the_error_to_the_true_label():
     crossed = made.model(made.trigger.crossed(tf.constant(images), tf.constant(np.roll(images, 1, axis=0))))
     expected = metrics.regression_error(GAZE, crossed.numpy(), data.targets).mean()
     assert metrics.cross_error(GAZE, made, data) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_trigger_that_is_the_same_for_all_images_has_no_cross_error():
+    with pytest.raises(ValueError, match="function is one trigger for all images"):
+        metrics.cross_error(GAZE, Backdoored(None, lambda images: images, TARGET), tiny.data(6))
 
 
 def test_a_batch_without_poison_is_refused():
