@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep import image_table
+from data_prep.configuration import Configuration
 from data_prep.journal import Journal
 from drmguard_tf import metrics
 from drmguard_tf.baselines.mitigation import Mitigation
@@ -25,7 +26,7 @@ from runs.inspection import Scan
 from runs.spent import metered
 
 
-class Job(Protocol):
+class Job(Configuration, Protocol):
     """A piece of work: a frozen dataclass whose fields are all that its result depends on."""
 
     @property
@@ -281,7 +282,7 @@ def key(job: Job) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """Every setting of a job, as plain values."""
-    return {"kind": type(job).__name__, **store.plain(asdict(job))}  # type: ignore[call-overload]
+    return {"kind": type(job).__name__, **store.plain(asdict(job))}
 
 
 def in_order(jobs: list[Job]) -> list[list[Job]]:
