@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,15 @@ import tensorflow as tf
 
 from data_prep.contract import ClassSplit
 from data_prep.journal import NO_JOURNAL
+from data_prep.threat import Backdoored
 from drmguard_tf.ablations import PrintedWithoutMomentum, WithoutMomentum, WithoutRav
+from drmguard_tf.calibrate import PaperThreshold
+from drmguard_tf.families import Change
+from drmguard_tf.reversal import Run
 from drmguard_tf.steered import SteeredSearch
-from runs import class_scans, classes, reversing, search_figures
+from drmguard_tf.verdict import decide
+from runs import class_scans, classes, reversing, search_figures, suspects
+from runs.cases import Case
 from runs.class_scans import ClassControl, Defender, ScanClassifier
 from runs.erasing_jobs import Implanted, Learned
 from runs.experiments import (
@@ -23,8 +30,10 @@ from runs.experiments import (
     drmguard_table5,
     drmguard_table17,
 )
+from runs.jobs import ScanModel
 from runs.looks import picture, png
 from runs.presets import PRESETS
+from runs.reversing import Reverse
 from tests.drmguard_tf import colours
 
 PRESET, OPTIONS = PRESETS["smoke"], Options("smoke", models=2)
@@ -97,6 +106,44 @@ def test_figure_4_uses_the_models_and_controls_of_table_5():
     axes = figure.drawing.axes[0]
     assert axes.get_title() == "gaze BadNets: patch"
     assert axes.lines[0].get_xydata().tolist() == [[0, 0], [4, 3]]  # gaze is pitch, yaw; yaw is drawn to the right
+
+
+class _Recorder:
+    """A found trigger that greys images wherever nothing protects them, and remembers what protected them."""
+
+    def __call__(self, images, attention):
+        self.attention = attention
+        return Change(attention * images + (1 - attention) * 0.5, tf.constant(0.1))
+
+
+@pytest.mark.parametrize("search, heeded", [(SteeredSearch(), True), (WithoutMomentum(), False)])
+def test_the_deciding_run_is_applied_as_it_was_searched(monkeypatch, search, heeded):
+    suspect, trigger = colours.suspect(20.0), _Recorder()
+    images = (suspect.benign.images[:2] / 255).astype(np.float32)
+    history = np.tile(np.float32([0.1, 0.05, 0.1, 0.0, np.radians(3.0)]), (10, 1))
+    run = Run("patch", 0, 0.1, 0.05, True, history[0, 3:], history, trigger)
+    verdict = decide([run], PaperThreshold(0.2), seed=0)
+
+    def corner(shown):
+        return tf.pad(shown[:, 2:, 2:], [[0, 0], [2, 0], [2, 0], [0, 0]], constant_values=1.0)
+
+    known = Backdoored(suspect.model, corner, np.radians(np.float32([10, -10])))
+    question = SimpleNamespace(suspect=suspect, model=SimpleNamespace(parent=None))
+    monkeypatch.setattr(ScanModel, "question", lambda scan, desk: (question, None))
+    monkeypatch.setattr(Case, "backdoored", lambda case, model, folder: known)
+    monkeypatch.setattr(reversing.inspection, "scan_model", lambda *_, **__: SimpleNamespace(verdict=verdict))
+    monkeypatch.setattr(reversing, "shown", lambda source, home, count: images)
+    case = suspects.attacked(PRESET, suspects.sources(PRESET, None)[0], ("badnets",), 1)[0]
+    desk = SimpleNamespace(journal=None, home=None)
+    found = Reverse(ScanModel(case, case, search, None), images=2).do(desk)
+    assert bool(np.any(trigger.attention)) is heeded and len(trigger.attention) == 32 + 2
+    assert len(found["clean"]) == len(found["triggered"]) == len(found["reversed"]) == 2
+    if not heeded:
+        assert (picture(found["reversed"][1]) == 128).all()
+    # the corner silences all colours: the answer is that of black images
+    np.testing.assert_allclose(found["reached_deg"], np.degrees(colours.target()), atol=0.01)
+    assert found["covered_pixels"] == pytest.approx(4 / 256) and found["target_deg"].tolist() == [10, -10]
+    assert found["path_deg"].shape == (10, 2) and found["path_deg"][0, 1] == 3
 
 
 def test_a_defender_trains_controls_on_half_as_many_images():
