@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -45,7 +45,9 @@ class Trainer(Protocol):
 
 
 class Attack:
-    """An attack on a regression model; a subclass writes :meth:`backdoor` and :meth:`known`."""
+    """An attack on a regression model; a subclass is a dataclass and writes :meth:`backdoor` and :meth:`known`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @classmethod
     def of(cls, task: Task, **settings: Any) -> Attack:

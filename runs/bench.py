@@ -109,7 +109,7 @@ def attacks(*, preset: str, steps: int, seed: int) -> dict[str, Any]:
     for name in names():
         attack = settings.attack(name, GAZE)
         short = {field: value for field, value in _SHORT.items() if hasattr(attack, field)}
-        attack = replace(attack, **short)  # type: ignore[type-var]
+        attack = replace(attack, **short)
         attack_ms = _step_ms(lambda trainer: attack.backdoor(train, target, trainer=trainer, seed=seed), training)
         again_ms = _step_ms(lambda trainer: trainer.fit(train, seed=seed), training)
         beside_ms, benign_ms = (benign_ms + again_ms) / 2, again_ms

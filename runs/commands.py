@@ -99,7 +99,7 @@ def case_of(options: TrainOptions) -> Case:
             continue
         if not hasattr(attack, setting):
             raise ValueError(f"the attack {options.attack} has no {_SETTINGS[setting]}")
-        attack = replace(attack, **{setting: value})  # type: ignore[type-var]
+        attack = replace(attack, **{setting: value})
     return Case(Source(data), preset.training, attack, options.target, options.seed)
 
 
