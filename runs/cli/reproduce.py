@@ -41,8 +41,9 @@ def reproduce() -> None:
 @reproduce.command("list")
 def list_() -> None:
     """All experiments."""
+    width = 2 + max(map(len, experiments.names()))
     for name in experiments.names():
-        click.echo(f"{name:<16}{experiments.summary(name)}")
+        click.echo(f"{name:<{width}}{experiments.summary(name)}")
 
 
 @reproduce.command("run")

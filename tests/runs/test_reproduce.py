@@ -110,7 +110,7 @@ def test_the_report_shows_every_table(undisturbed):
 
 def test_all_experiments_are_listed():
     listed = _invoke("list").output
-    assert all(name in listed for name in experiments.names())
+    assert all(f"{name}  " in listed and experiments.summary(name) in listed for name in experiments.names())
 
 
 @pytest.mark.parametrize("name", experiments.names())
