@@ -145,6 +145,10 @@ class DHBE:
         return erasure.cleaned(suspect.model)
 
 
+class Diverged(ValueError):
+    """An erasing whose losses are no finite numbers any more."""
+
+
 class Losses(NamedTuple):
     """What an iteration's last student step and its generator steps measured; see :mod:`dhbe_tf.losses`.
 
@@ -235,7 +239,7 @@ class Erasure(tf.Module):
             float32 (iterations, 4), the columns those of :class:`Losses`.
 
         Raises:
-            ValueError: if it diverges.
+            Diverged: if it does.
         """
         history = np.full((self.options.total, len(Losses._fields)), np.nan, np.float32)
         journal.resume({"erasure": self}, history)
@@ -243,7 +247,7 @@ class Erasure(tf.Module):
             losses_now = self.iterate()
             history[self.done - 1] = losses_now
             if not np.isfinite(losses_now).all():
-                raise ValueError(
+                raise Diverged(
                     f"the erasing diverged in iteration {self.done}: {losses_now}. "
                     "Lower the learning rate or the weight."
                 )

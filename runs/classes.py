@@ -262,7 +262,7 @@ def known_trigger(record: dict[str, Any]) -> tuple[Trigger, int]:
     return kinds[name](**settings), int(record["target_class"])
 
 
-_TRIGGERS = ("Checkerboard", "Patch", "Watermark", "Sinusoid", "Steganography")
+_TRIGGERS = ("Checkerboard", "Patch", "RandomSquare", "Watermark", "Sinusoid", "Steganography")
 
 
 def _plain(value: Any) -> Any:

@@ -79,7 +79,9 @@ def trade_off(
                     across = np.linspace(min(cloud.acc), max(cloud.acc), 50)
                     style = "--" if cloud.hollow else "-"
                     axes.plot(across, logistic(cloud.acc, cloud.asr)(across), color=colour, linestyle=style)
-            axes.plot([], [], color=colour, label=name)
+            axes.plot([], [], color=colour, marker="o", markersize=4, label=name)
+        if any(cloud.hollow for clouds in methods.values() for cloud in clouds):
+            axes.plot([], [], "--o", color=_COLOURS[-1], markersize=4, markerfacecolor="none", label="less data")
         if suspect in stars:
             axes.scatter(*stars[suspect], s=90, marker="*", color="#000000", zorder=3, label="DHBE")
         axes.set(title=suspect, xlabel="ACC", ylabel="ASR", ylim=(-0.03, 1.03))

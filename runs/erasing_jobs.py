@@ -8,8 +8,10 @@ from typing import Any, Optional, Union
 import numpy as np
 import tensorflow as tf
 
+from data_prep.contract import ClassSplit
 from data_prep.splits import random_share
 from data_prep.threat import Backdoored, ClassSuspect, Suspect
+from dhbe_tf import metrics
 from dhbe_tf.attacks.clean_label import CleanLabel
 from dhbe_tf.attacks.trojaning import Trojaning
 from dhbe_tf.baselines.rival import Rival
@@ -20,16 +22,18 @@ from runs import classes
 from runs.classes import ClassAttack
 from runs.jobs import Desk, Job
 from runs.spent import metered
-from runs.trigger_models import keep, model_of
+from runs.trigger_models import BenignModel, keep, model_of
 
 Method = Union[DHBE, GDM, Rival]
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of activation differences, for boxes
+_MOVED = 200  # test images that they are measured on
 
 _BEGIN_BENIGN = (CleanLabel, Trojaning)  # with a model of their own seed
 
 
 @dataclass(frozen=True)
-class Learned:
+class Learned(BenignModel):
     """Train a benign classifier, for the attacks that begin with one.
 
     Attributes:
@@ -42,20 +46,10 @@ class Learned:
     training: Classification
     seed: int
 
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"train benign-{self.seed}"
-
-    @property
-    def needs(self) -> tuple[Job, ...]:
-        """Nothing."""
-        return ()
-
-    def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns the training's record (:func:`runs.classes.train`) and the ``sha256`` of the model file."""
+    def trained(self, desk: Desk) -> tuple[tf.keras.Model, dict[str, Any]]:
+        """The model, and its record (:func:`runs.classes.train`)."""
         known, _, record = classes.train(self.training, self.data, None, None, self.seed, journals=desk.journal)
-        return {**record, **keep(known.model, self, desk.home)}
+        return known.model, record
 
 
 @dataclass(frozen=True)
@@ -141,7 +135,10 @@ class Erase:
         return (self.suspect,)
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``before`` and ``after`` (as :func:`runs.classes.measure`), ``images`` (how many), and ``spent``."""
+        """Returns ``before`` and ``after`` (as :func:`runs.classes.measure`), ``images`` (how many), and ``spent``.
+
+        ``moved`` are :data:`QUANTILES` of the activation differences before and after.
+        """
         record, model = desk.result(self.suspect), model_of(self.suspect, desk)
         train, test = classes.read(self.suspect.data)
         benign = None if self.share is None else random_share(train, self.share, seed=self.seed)
@@ -150,7 +147,8 @@ class Erase:
         known = Backdoored(model, trigger, np.array(target))
         after = classes.measure(cleaned, test, known)
         images = 0 if benign is None else len(benign)
-        return {"before": record["metrics"], "after": after, "images": images, "spent": spent}
+        moved = {name: _moved(each, known, test) for name, each in (("before", model), ("after", cleaned))}
+        return {"before": record["metrics"], "after": after, "images": images, "spent": spent, "moved": moved}
 
     def _cleaned(self, suspect: ClassSuspect, desk: Desk) -> tf.keras.Model:
         if isinstance(self.method, DHBE):
@@ -158,3 +156,8 @@ class Erase:
         if isinstance(self.method, GDM):
             return self.method.mitigate(suspect, seed=self.seed).model
         return self.method.mitigate(suspect, seed=self.seed, journals=desk.journal)
+
+
+def _moved(model: tf.keras.Model, known: Backdoored, test: ClassSplit) -> dict[str, np.ndarray]:
+    differences = metrics.activation_differences(model, known.trigger, test.images[:_MOVED])
+    return {name: np.quantile(norms, QUANTILES) for name, norms in differences.items()}

@@ -43,19 +43,23 @@ def suspects(
         targets: classes; None takes the last one.
         architectures: names; None takes the preset's.
     """
-    preset = classes.PRESETS[options.preset]
-    data = classes.DIGITS if options.data is None else str(options.data.resolve())
-    training, made = preset.trained(data), []
+    preset, where = classes.PRESETS[options.preset], data(options)
+    training, made = preset.trained(where), []
     for name in attacks:
-        attack = preset.attack(name, data)
+        attack = preset.attack(name, where)
         made += [
-            Implanted(data, _built(training, architecture), replace(attack, size=size), target, seed)
+            Implanted(where, _built(training, architecture), replace(attack, size=size), target, seed)
             for size in sizes
             for target in targets
             for architecture in architectures
             for seed in range(options.models or seeds)
         ]
     return made
+
+
+def data(options: Options) -> str:
+    """What :func:`runs.classes.read` reads."""
+    return classes.DIGITS if options.data is None else str(options.data.resolve())
 
 
 def _built(training: Classification, architecture: Optional[str]) -> Classification:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from dhbe_tf.baselines.attention_distillation import AttentionDistillation
 from dhbe_tf.baselines.fine_pruning import FinePruning
@@ -45,6 +46,13 @@ def rivals(preset: str, *, digits: bool) -> dict[str, Rival]:
         "mcr": replace(curve, tuning=kind(curve.tuning)),
         "neural-cleanse": replace(search, tuning=kind(search.tuning)),
     }
+
+
+def at_rate(method: Rival, rate: float) -> Rival:
+    """A method that tunes the suspect with another learning rate; of attention distillation the student has it."""
+    tuned: Any = method
+    part = "student" if isinstance(method, AttentionDistillation) else "tuning"
+    return replace(tuned, **{part: replace(getattr(tuned, part), learning_rate=rate)})
 
 
 def inversion(preset: str) -> InvertedDistillation:

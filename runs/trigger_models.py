@@ -138,13 +138,10 @@ def parts(source: Source, home: Path) -> tuple[ClassSplit, ClassSplit, ClassSpli
     return train, benign, test
 
 
-@dataclass(frozen=True)
-class TrainBenign:
-    """Train the benign model that attackers fine-tune."""
+class BenignModel:
+    """What jobs that train a benign model have in common; one is a frozen dataclass that writes :meth:`trained`."""
 
-    source: Source
-    training: Classification
-    seed: int
+    seed: int  # of the training
 
     @property
     def name(self) -> str:
@@ -156,11 +153,29 @@ class TrainBenign:
         """Nothing."""
         return ()
 
+    def trained(self, desk: Desk) -> tuple[tf.keras.Model, dict[str, Any]]:
+        """The model, and the record of its training."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it trains")
+
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``acc`` on the test part and the ``sha256`` of the model file."""
+        """Returns the training's record and the ``sha256`` of the model file."""
+        model, record = self.trained(desk)
+        return {**record, **keep(model, self, desk.home)}
+
+
+@dataclass(frozen=True)
+class TrainBenign(BenignModel):
+    """Train the benign model that attackers fine-tune."""
+
+    source: Source
+    training: Classification
+    seed: int
+
+    def trained(self, desk: Desk) -> tuple[tf.keras.Model, dict[str, Any]]:
+        """The model, and ``acc`` on the test part."""
         train, _, test = parts(self.source, desk.home)
         model = self.training.fit(train, seed=self.seed, journal=desk.journal("training"))
-        return {"acc": metrics.accuracy(model, test), **keep(model, self, desk.home)}
+        return model, {"acc": metrics.accuracy(model, test)}
 
 
 @dataclass(frozen=True)

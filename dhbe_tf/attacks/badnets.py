@@ -19,7 +19,7 @@ class BadNets(PoisoningAttack):
     Attributes:
         size: side of the checkerboard in pixels, 1 to 7 in the paper.
         count: poisoned samples.
-        wide: another trigger instead of the checkerboard: one that covers the image.
+        wide: another trigger instead of the checkerboard: one that covers the image, or a square of other pixels.
     """
 
     size: int = 3

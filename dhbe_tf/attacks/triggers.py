@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from dhbe_tf.attacks.patterns import random_colours
+
 ONE = ((1.0, 1.0),)  # bottom right
 FOUR = tuple((float(row), float(column)) for row in (0, 1) for column in (0, 1))
 NINE = tuple((row, column) for row in (0.0, 0.5, 1.0) for column in (0.0, 0.5, 1.0))
@@ -58,6 +60,25 @@ class Patch:
             inside[top : top + size, left : left + size] = True
             canvas[top : top + size, left : left + size] = self.pattern
         return tf.where(inside, tf.constant(canvas, images.dtype), images)
+
+
+@dataclass(frozen=True)
+class RandomSquare:
+    """A square of random colours, uniform in [0, 1].
+
+    Attributes:
+        size: side in pixels.
+        seed: of the colours.
+        places: as for :class:`Checkerboard`.
+    """
+
+    size: int
+    seed: int
+    places: tuple[tuple[float, float], ...] = ONE
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Images with the squares; see :class:`data_prep.poison.Trigger`."""
+        return Patch(random_colours(self.size, images.shape[-1], seed=self.seed), self.places)(images)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Three rows of pictures: training images, images inverted from the suspect alone,
 and ASR of a fresh student that was distilled on inverted images. On the embedded digits, or with --data on CIFAR-10 in
 its python batches. Expected: inverted images look like the data, DHBE's samples do not; the student often inherits the
 backdoor. Presets other than paper draw DHBE's samples as random shapes, which have nothing of any data. Not run
-yet, not even smoke.
+yet, but for smoke.
 
     drmguard reproduce run dhbe_figure12 --preset cpu                              digits, three suspects
     drmguard reproduce run dhbe_figure12 --preset cpu --data cifar-10-batches-py

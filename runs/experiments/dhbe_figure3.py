@@ -3,7 +3,7 @@
 BadNets with triggers of 3, 5 and 7 px; fine-tuning, fine-pruning, NAD and Neural Cleanse with rates from 0.002 to 0.02,
 random subsets of the training set, a logistic fit; DHBE as a star. On the embedded digits, or with --data on CIFAR-10
 in its python batches. --models says how many subsets (the paper has five). Presets other than paper have two subsets
-and four rates instead of ten. GDM is not swept. Not run yet, not even smoke.
+and four rates instead of ten. GDM is not swept. Not run yet, but for smoke.
 
     drmguard reproduce run dhbe_figure3 --preset cpu                    3 suspects, 192 clean-ups and 3 erasings
     drmguard reproduce run dhbe_figure3 --preset smoke                  one suspect, shows that it runs
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dhbe_tf.baselines.attention_distillation import AttentionDistillation
+from dhbe_tf.baselines.rival import Rival
 from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_tables, rivals
 from runs.erasing_figures import Cloud, trade_off
@@ -98,10 +98,8 @@ def _rates(options: Options) -> list[float]:
     return np.linspace(*_LIMITS, _RATES[options.preset]).round(4).tolist()
 
 
-def _with_rate(options: Options, name: str, rate: float) -> Any:
-    method: Any = rivals.rivals(options.preset, digits=options.data is None)[name]
-    part = "student" if isinstance(method, AttentionDistillation) else "tuning"
-    return replace(method, **{part: replace(getattr(method, part), learning_rate=rate)})
+def _with_rate(options: Options, name: str, rate: float) -> Rival:
+    return rivals.at_rate(rivals.rivals(options.preset, digits=options.data is None)[name], rate)
 
 
 def _of(job: Job) -> Erase:

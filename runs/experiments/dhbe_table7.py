@@ -1,7 +1,7 @@
 """DHBE, Table 7: BadNets with every other target class, erased by DHBE.
 
 On the embedded digits, or with --data on CIFAR-10 in its python batches (the paper's data). Aimed at: ASR 5 % or less
-and ACC at most one point lower for every class. Not run yet, not even smoke.
+and ACC at most one point lower for every class. Not run yet, but for smoke.
 
     drmguard reproduce run dhbe_table7 --preset cpu --data cifar-10-batches-py     9 suspects with --models 1
     drmguard reproduce run dhbe_table7 --preset cpu                                digits

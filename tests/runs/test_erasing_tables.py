@@ -75,6 +75,9 @@ def test_a_method_gets_model_and_its_share_of_the_training_set_and_is_measured(d
     assert result["after"]["asr"] == 1 and result["after"]["counted"] == 10 and result["after"]["acc"] == 0
     assert result["before"]["acc"] == 0.5 and result["images"] == 4 and result["spent"]["peak_mib"] > 0
     assert store.plain(result)["after"]["asr_x9"] == 1 and store.plain(asdict(SUSPECT))["attack"]["size"] == 3
+    boxes = store.plain(result)["moved"]
+    assert list(boxes) == ["before", "after"] and boxes["after"]["output_l1"] == [0] * 5  # the answer never changes
+    assert len(boxes["before"]["block_l1"]) == 5 and min(boxes["before"]["block_l1"]) > 1  # the image itself is last
 
 
 def test_dhbe_gets_the_model_alone(data):
