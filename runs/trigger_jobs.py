@@ -21,6 +21,7 @@ from runs.trigger_models import Implant, measured, model_of, parts
 
 _INSIDE = 1000  # samples that tell whether the true trigger lies among them
 _SHOWN = 100  # samples per level that are kept for figures
+_STRANGERS = 60  # random triggers that tell whether lying inside means anything
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Compare:
     def do(self, desk: Desk) -> dict[str, Any]:
         """Returns what was found and reached; see the keys.
 
-        ``inside`` is :func:`dhbe_tf.gdm.defence.typicality` of the true trigger, which no repair sees.
+        ``inside`` is :func:`dhbe_tf.gdm.defence.typicality` of the true trigger, which no repair sees; None if the
+        attacked class was not found.
         """
         model = model_of(self.suspect, desk)
         train, benign, test = parts(self.suspect.source, desk.home)
@@ -75,6 +77,7 @@ class Compare:
             repaired, took = metered(lambda: retraining.repair(suspect, draw, seed=self.seed))
             after[way], seconds[way] = measured(repaired, known, test), took["seconds"]
         true = getattr(known.trigger, "pattern")
+        mine = next((each for each in models if each.target == int(known.target)), None)
         return {
             "before": measured(model, known, test),
             "after": after,
@@ -82,8 +85,9 @@ class Compare:
             "chosen": chosen,
             "responses": np.round(found, 4),
             "levels": [_levels(each) for each in models],
-            "inside": _inside(models, int(known.target), true, axes=2),
-            "inside_in_full": _inside(models, int(known.target), true, axes=None),
+            "inside": _inside(mine, true[None], axes=2)[0] if mine else None,
+            "inside_in_full": _inside(mine, true[None], axes=None)[0] if mine else None,
+            "strangers": self._strangers(mine, search, true.shape) if mine else [],
             "true_response": search.response(true[None], int(known.target), seed=self.seed),
             "single_distance": _distance(chosen, single, int(known.target), true),
             "projection": _projection(models[0], true),
@@ -96,17 +100,25 @@ class Compare:
             "peak_mib": max(screened["peak_mib"], modelled["peak_mib"]),
         }
 
+    def _strangers(self, model: Distribution, search: Search, shape: tuple[int, ...]) -> list[dict[str, float]]:
+        """Random triggers of the attack's kind: how they do, and whether they lie inside, as the true one is asked."""
+        random, (side, _, channels) = np.random.default_rng(self.seed), shape
+        if self.suspect.attack.pattern is None:
+            made = random.random((_STRANGERS, side, side, channels))
+        else:
+            made = np.repeat(random.integers(0, 2, (_STRANGERS, side, side, 1)), channels, axis=-1)
+        made = made.astype(np.float32)
+        answers = [search.response(one[None], model.target, seed=self.seed) for one in made]
+        return [{"response": r, "inside": i} for r, i in zip(answers, _inside(model, made, axes=2))]
+
 
 def _levels(model: Distribution) -> list[dict[str, float]]:
     return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
 
 
-def _inside(models: list[Distribution], target: int, true: np.ndarray, axes: int | None) -> float | None:
-    """Of the attacked class's distribution; None if that class was not found."""
-    for model in models:
-        if model.target == target:
-            return typicality(model.sample(_INSIDE, seed=1), true, axes=axes)
-    return None
+def _inside(model: Distribution, points: np.ndarray, axes: int | None) -> list[float]:
+    """Of triggers (n, S, S, C), in a distribution."""
+    return typicality(model.sample(_INSIDE, seed=1), points, axes=axes).tolist()
 
 
 def _distance(chosen: list[int], single: list[np.ndarray], target: int, true: np.ndarray) -> float | None:

@@ -68,13 +68,16 @@ def presets() -> dict[str, TriggerPreset]:
         levels=(0.95, 0.9, 0.8, 0.5),
         steps=300,
         batch=32,
+        draws=256,
+        blur=0.4,
+        climbing=True,
         statistics_steps=4,
         latent=16,
         width=64,
         learning_rate=2e-3,
         placement="sample",
-        entropy=1.0,  # with 0.1 so few steps leave distributions that are narrow
     )
+    brief = replace(stairs, levels=(0.9, 0.8, 0.5), steps=60, draws=None, blur=0.0, climbing=False, entropy=1.0)
     repair = Retraining(20, 32, share=0.5, learning_rate=0.003, batch_statistics=False)
     cpu = TriggerPreset(
         digits=small,
@@ -87,7 +90,7 @@ def presets() -> dict[str, TriggerPreset]:
         recognition=faces,
         realistic=Realistic(
             MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
-            replace(stairs, levels=(0.9, 0.8, 0.5), steps=60),
+            brief,
             Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
             most=2,
         ),

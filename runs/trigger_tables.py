@@ -21,6 +21,7 @@ from runs.trigger_models import Implant, presets
 
 _WAYS = {"gdm": "GDM", "pixels": "one trigger", "clean": "clean images alone"}
 _TARGETS = 10  # classes that targets are drawn from
+_TYPICAL = 0.05  # typicality from which a trigger counts as inside
 
 
 def models(options: Options) -> int:
@@ -66,12 +67,12 @@ def comparison(found: Mapping[Job, dict[str, Any]], title: str) -> list[Table]:
         lines.append({**line, "drop_worst": float(np.max(drops))})
     inside = [result["inside"] for result in results]
     found_right = sum(result["target"] in result["chosen"] for result in results)
-    inside_count = sum(value is not None and value >= 0.05 for value in inside)
+    inside_count = sum(value is not None and value >= _TYPICAL for value in inside)
     notes = (
         f"{len(results)} suspects. The attacked class was among those found in {found_right}; on average "
         f"{np.mean([len(result['chosen']) for result in results]):.1f} classes were repaired.",
         "On the samples' two main axes, the true trigger lies inside the modelled distribution (0.05 or more) in "
-        f"{inside_count} of {len(inside)}.",
+        f"{inside_count} of {len(inside)}. {_strangers(results)}",
         _spent(results, ("screening_per_class", "modelling_per_class", "single_per_class")),
     )
     columns = {
@@ -84,6 +85,16 @@ def comparison(found: Mapping[Job, dict[str, Any]], title: str) -> list[Table]:
         "drop_worst": "ACC drop, largest",
     }
     return [Table("summary", f"Repairs: {title}", columns, lines, notes=notes), _suspects(pairs, title)]
+
+
+def _strangers(results: Sequence[dict[str, Any]]) -> str:
+    """How many random triggers lie inside: without them, the true one's place would tell nothing."""
+    asked = [one for result in results for one in result["strangers"]]
+    shares = []
+    for working, name in ((True, "that work (0.5 or more)"), (False, "that do not")):
+        mine = [one["inside"] >= _TYPICAL for one in asked if (one["response"] >= 0.5) == working]
+        shares.append(f"{np.mean(mine):.0%} of {len(mine)} {name}" if mine else f"none was there {name}")
+    return f"Random triggers of its kind lie inside: {'; '.join(shares)}."
 
 
 def _suspects(pairs: Sequence[tuple[Compare, dict[str, Any]]], title: str) -> Table:

@@ -101,32 +101,38 @@ def drawn(models: list[Distribution], epoch: int, count: int) -> list[Stamped]:
     return kinds
 
 
-def typicality(samples: np.ndarray, point: np.ndarray, *, axes: int | None = 2, neighbours: int = 5) -> float:
-    """Whether a trigger lies inside a modelled distribution: the share of its samples that are at least as lonely.
+def typicality(samples: np.ndarray, points: np.ndarray, *, axes: int | None = 2, neighbours: int = 5) -> np.ndarray:
+    """Whether triggers lie inside a modelled distribution: the share of its samples that are at least as lonely.
 
     Loneliness is the Euclidean distance to the k-th nearest of the other samples. From 0.05 on a trigger counts as
     inside: it is no farther from the samples than they are from each other.
 
     Args:
         samples: (n, ...) triggers of the distribution, more than ``neighbours`` + 1.
-        point: (...) one trigger.
-        axes: how many of the samples' main axes it is asked on, as in the slides' pictures; None asks in full. A black
-            and white trigger is a corner of the cube of all triggers, and in full even uniform samples leave it alone.
+        points: (m, ...) the triggers that are asked about, each by itself.
+        axes: how many of the samples' main axes they are asked on, as in the slides' pictures; None asks in full. A
+            black and white trigger is a corner of the cube of all triggers, and in full even uniform samples leave it
+            alone.
         neighbours: k.
 
     Returns:
-        In [0, 1].
+        float64 (m,) in [0, 1].
     """
-    flat, one = samples.reshape(len(samples), -1).astype(float), point.reshape(1, -1).astype(float)
+    flat, asked = (each.reshape(len(each), -1).astype(float) for each in (samples, points))
     if axes is not None:
         directions = main_axes(flat, axes)
-        flat, one = flat @ directions.T, one @ directions.T
-    squares = (flat**2).sum(axis=1)
-    between = np.maximum(squares[:, None] + squares[None] - 2 * flat @ flat.T, 0)
+        flat, asked = flat @ directions.T, asked @ directions.T
+    between = _squares(flat, flat)
     np.fill_diagonal(between, np.inf)
     own = np.sort(between, axis=1)[:, neighbours - 1]
-    away = np.sort(((flat - one) ** 2).sum(axis=1))[neighbours - 1]
-    return float(np.mean(own >= away))
+    away = np.sort(_squares(asked, flat), axis=1)[:, neighbours - 1]
+    return np.mean(own[None] >= away[:, None], axis=1)
+
+
+def _squares(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Squared distances (m, n) of points (m, d) from points (n, d)."""
+    sums = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None]
+    return np.maximum(sums - 2 * left @ right.T, 0)
 
 
 def main_axes(samples: np.ndarray, count: int) -> np.ndarray:

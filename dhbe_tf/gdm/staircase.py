@@ -31,6 +31,14 @@ class Staircase:
         entropy: weight of the mutual information.
         noise: standard deviation of what is added to triggers on their way through the classifier.
         steps, batch: of each sub-model.
+        draws: triggers that the information is estimated on in each step, the batch among them; None takes the batch.
+            They cost little, since only the batch goes through the classifier.
+        blur: standard deviation of what is added to triggers on their way to the statistics network. With it,
+            information is the entropy of blurred triggers but for a constant, and only spread raises it; without, a
+            narrow generator tells as much of its noise as a wide one, and only the estimate of it is raised.
+        climbing: whether levels are searched from the lowest to the highest, each going on from the one below and the
+            lowest from a search for information alone. Triggers are then all over before they are drawn to where they
+            work, to each of several places; otherwise all start as one grey trigger.
         statistics_steps: of the statistics network after each one of the generator; the published one takes one.
         latent, width: of the generator's noise and of both networks' hidden layers.
         learning_rate: of both networks' Adam, with betas of 0.5 and 0.999.
@@ -45,6 +53,9 @@ class Staircase:
     noise: float = 0.1
     steps: int = 620  # ten epochs of 8,000 images in batches of 128
     batch: int = 128
+    draws: int | None = None
+    blur: float = 0.0
+    climbing: bool = False
     statistics_steps: int = 1
     latent: int = 64
     width: int = 512
@@ -58,8 +69,10 @@ class Staircase:
             raise ValueError(f"size, width and all steps must be 1 or more and batch 2 or more, got {self}")
         if not self.levels or not all(0 < level <= 1 for level in self.levels):
             raise ValueError(f"levels are shares above 0 and up to 1, one or more; got {self.levels}")
-        if self.entropy < 0 or self.noise < 0 or self.learning_rate <= 0:
-            raise ValueError(f"entropy and noise must not be negative, the learning rate above 0; got {self}")
+        if min(self.entropy, self.noise, self.blur) < 0 or self.learning_rate <= 0:
+            raise ValueError(f"entropy, noise and blur must not be negative, the learning rate above 0; got {self}")
+        if self.draws is not None and self.draws < self.batch:
+            raise ValueError(f"the batch is among the draws, so there must be {self.batch} or more; got {self.draws}")
         if self.placement not in ("batch", "sample"):
             raise ValueError(f'placement must be "batch" or "sample", got {self.placement!r}')
 
@@ -212,6 +225,7 @@ class Search(tf.Module):
         *,
         seed: int,
         steps: int | None = None,
+        going_on: bool = False,
         progress: Callable[[int], None] = lambda step: None,
         journal: Journal = NO_JOURNAL,
     ) -> SubModel:
@@ -219,9 +233,10 @@ class Search(tf.Module):
 
         Args:
             target: the class that its triggers are to lead to.
-            level: of the staircase.
+            level: of the staircase; at 0 only the information counts.
             seed: of all noise and the order of the images.
             steps: instead of the options' own.
+            going_on: whether the networks of the last search are trained on, or new ones.
             progress: called with the number of steps done.
             journal: where an interrupted search goes on.
 
@@ -229,7 +244,7 @@ class Search(tf.Module):
             ValueError: if there is no such class, or the search diverges.
         """
         check_target(self.suspect, target)
-        self.restart(target, level, seed=seed)
+        self.restart(target, level, seed=seed, going_on=going_on)
         total, information = steps or self.options.steps, tf.constant(0.0)
         done = journal.resume({"search": self})
         for step, index in enumerate(batches(len(self.searched), self.options.batch, total, seed), 1):
@@ -246,9 +261,9 @@ class Search(tf.Module):
         found = float(information)
         return SubModel(level, made, self.response(samples(made, len(self.aside), seed=seed), target, seed=seed), found)
 
-    def restart(self, target: int, level: float, *, seed: int) -> None:
-        """New networks, which always start alike, and new noise."""
-        for variable, value in self._new:
+    def restart(self, target: int, level: float, *, seed: int, going_on: bool = False) -> None:
+        """New noise, and new networks, which always start alike, unless the last ones go on."""
+        for variable, value in [] if going_on else self._new:
             variable.assign(value)
         self.random.reset_from_seed(seed)
         self.target.assign(target)
@@ -265,18 +280,19 @@ class Search(tf.Module):
             Mean probability of the target, and the mutual information in nats.
         """
         variables = self.generator.trainable_variables
-        noise, other = self._noise(images), self._noise(images)
+        count = images.shape[0]
+        noise, other = self._noise(count), self._noise(count)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             triggers = self.generator(noise, training=True)
-            information = self.mine.estimate(noise, other, _flat(triggers))
-            blurred = triggers + self.random.normal(tf.shape(triggers), stddev=self.options.noise)
-            probabilities = self._probabilities(images, blurred)
+            information = self.mine.estimate(noise, other, self._blurred(triggers))
+            stamped = triggers[:count] + self.random.normal(tf.shape(triggers[:count]), stddev=self.options.noise)
+            probabilities = self._probabilities(images, stamped)
             loss = staircase_loss(probabilities, self.level, information, self.options.entropy)
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         for _ in range(self.options.statistics_steps):
-            noise, other = self._noise(images), self._noise(images)
-            self.mine.step(noise, other, _flat(self.generator(noise, training=True)))
+            noise, other = self._noise(count), self._noise(count)
+            self.mine.step(noise, other, self._blurred(self.generator(noise, training=True)))
         return tf.reduce_mean(probabilities), information
 
     def response(self, triggers: np.ndarray, target: int, *, seed: int) -> float:
@@ -305,8 +321,16 @@ class Search(tf.Module):
         answers = self.model(stamp(images, triggers, top, left), training=False)
         return tf.gather(tf.nn.softmax(answers), self.target, axis=1)
 
-    def _noise(self, images: tf.Tensor) -> tf.Tensor:
-        return self.random.uniform((images.shape[0], self.options.latent))
+    def _noise(self, batch: int) -> tf.Tensor:
+        """For all draws; without them for a batch, which is smaller than the options' where there are few images."""
+        return self.random.uniform((self.options.draws or batch, self.options.latent))
+
+    def _blurred(self, triggers: tf.Tensor) -> tf.Tensor:
+        """What the statistics network sees of triggers: (n, values)."""
+        values = tf.reshape(triggers, [tf.shape(triggers)[0], int(np.prod(triggers.shape[1:]))])
+        if not self.options.blur:
+            return values
+        return values + self.random.normal(tf.shape(values), stddev=self.options.blur)
 
 
 def responses(
@@ -342,12 +366,11 @@ def distribution(
         seed: of all noise.
         journals: where the search of a level goes on, by its name.
     """
-    parts = [
-        search.run(target, level, seed=seed + number, journal=journals(f"level-{level:g}"))
-        for number, level in enumerate(search.options.levels)
-    ]
-    return Distribution(target, tuple(parts))
-
-
-def _flat(triggers: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(triggers, [tf.shape(triggers)[0], int(np.prod(triggers.shape[1:]))])
+    levels, climbing = search.options.levels, search.options.climbing
+    if climbing:
+        search.run(target, 0.0, seed=seed + len(levels), journal=journals("level-0"))
+    parts = {
+        number: search.run(target, level, seed=seed + number, going_on=climbing, journal=journals(f"level-{level:g}"))
+        for number, level in sorted(enumerate(levels), key=lambda step: step[1] if climbing else step[0])
+    }
+    return Distribution(target, tuple(parts[number] for number in range(len(levels))))

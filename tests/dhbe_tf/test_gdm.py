@@ -14,7 +14,7 @@ from dhbe_tf.gdm.defence import GDM, attacked, drawn, main_axes, typicality
 from dhbe_tf.gdm.generator import trigger_generator
 from dhbe_tf.gdm.pixel_search import PixelSearch
 from dhbe_tf.gdm.retraining import Retraining, Stamped
-from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, SubModel, samples, staircase_loss
+from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, SubModel, distribution, samples, staircase_loss
 from dhbe_tf.gdm.stamping import random_places, stamp
 
 layers = tf.keras.layers
@@ -121,6 +121,63 @@ def test_a_search_finds_the_trigger_class_and_is_the_same_after_another():
     )  # 30 / 40: from there on it fires
 
 
+def test_the_information_sees_all_draws_blurred_and_the_classifier_the_batch(monkeypatch):
+    search, seen = Search(replace(SMALL, draws=40, blur=50.0), suspect=_suspect()), {}
+    estimate, judge = search.mine.estimate, search._probabilities
+
+    def estimated(noise, other, values):
+        seen["values"] = values
+        return estimate(noise, other, values)
+
+    def judged(images, triggers):
+        seen["stamped"] = triggers
+        return judge(images, triggers)
+
+    monkeypatch.setattr(search.mine, "estimate", estimated)
+    monkeypatch.setattr(search, "_probabilities", judged)
+    search.restart(2, 0.9, seed=0)
+    tf.config.run_functions_eagerly(True)
+    try:
+        search.step(tf.constant(search.searched[:4]))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert seen["values"].shape == (40, 27) and seen["stamped"].shape == (4, 3, 3, 3)
+    assert np.std(seen["values"]) == pytest.approx(50, rel=0.1)  # triggers lie in (0, 1)
+    assert np.std(seen["stamped"]) < 1
+
+
+def test_a_climb_begins_without_a_level_and_each_level_goes_on_from_the_one_below(monkeypatch):
+    search = Search(replace(SMALL, levels=(0.9, 0.5), climbing=True), suspect=_suspect())
+    ran, started, ended = [], [], []
+    run, restart = search.run, search.restart
+
+    def noted(target, level, **settings):
+        made = run(target, level, **settings)
+        ran.append(level)
+        ended.append(_kernels(search.generator))
+        return made
+
+    def begun(*arguments, **settings):
+        restart(*arguments, **settings)
+        started.append(_kernels(search.generator))
+
+    monkeypatch.setattr(search, "run", noted)
+    monkeypatch.setattr(search, "restart", begun)
+    found = distribution(search, 2, seed=0)
+    assert ran == [0, 0.5, 0.9] and [part.level for part in found.parts] == [0.9, 0.5]
+    for before, after in zip(ended, started[1:]):
+        for old, new in zip(before, after):
+            np.testing.assert_array_equal(old, new)
+
+
+def test_at_level_0_only_the_information_counts():
+    probabilities = tf.Variable([0.2, 0.9])
+    with tf.GradientTape() as tape:
+        loss = staircase_loss(probabilities, tf.constant(0.0), tf.constant(2.0), 0.1)
+    assert float(loss) == pytest.approx(-0.2)
+    np.testing.assert_array_equal(tape.gradient(loss, probabilities), [0, 0])
+
+
 def test_single_pixels_are_found_by_descent():
     search = Search(SMALL, suspect=_suspect())
     trigger = PixelSearch(steps=60, batch=8, learning_rate=0.2).find(search, 2, seed=0)
@@ -144,20 +201,20 @@ def test_classes_from_the_bound_on_are_attacked_and_the_strongest_always_is():
 
 def test_a_trigger_among_the_samples_is_typical_and_one_far_away_is_not():
     cloud = np.random.default_rng(0).normal(size=(200, 2, 2))
-    assert typicality(cloud, np.zeros((2, 2)), axes=None) > 0.9
-    assert typicality(cloud, np.full((2, 2), 10.0), axes=None) == 0
+    middle, far = typicality(cloud, np.stack([np.zeros((2, 2)), np.full((2, 2), 10.0)]), axes=None)
+    assert middle > 0.9 and far == 0
 
 
 def test_loneliness_by_hand():
     line = np.array([[0.0], [1.0], [3.0], [7.0]])  # nearest others: 1, 1, 2, 4
-    assert typicality(line, np.array([5.0]), axes=None, neighbours=1) == 0.5  # 2 away from 3 and 7, as two of four are
+    assert typicality(line, np.array([[5.0]]), axes=None, neighbours=1) == [0.5]  # 2 away from 3 and 7, as two are
 
 
 def test_main_axes_are_those_of_the_largest_spread():
     cloud = np.random.default_rng(0).normal(size=(500, 3)) * [0.1, 5, 1] + 7
     np.testing.assert_allclose(np.abs(main_axes(cloud, 2)), [[0, 1, 0], [0, 0, 1]], atol=0.05)
     corner = np.array([37.0, 7.0, 7.0])  # far off the plane of the two main axes, in the middle of it
-    assert typicality(cloud, corner) > 0.5 and typicality(cloud, corner, axes=None) == 0
+    assert typicality(cloud, corner[None]) > 0.5 and typicality(cloud, corner[None], axes=None) == 0
 
 
 def test_a_repair_stamps_its_share_keeps_labels_and_leaves_the_suspect():
@@ -216,6 +273,8 @@ def test_images_that_are_not_square_are_refused():
         lambda: Staircase(levels=()),
         lambda: Staircase(batch=1),
         lambda: Staircase(placement="x"),
+        lambda: Staircase(batch=32, draws=31),
+        lambda: Staircase(blur=-0.1),
         lambda: Retraining(share=2),
         lambda: GDM(found=0),
     ],
