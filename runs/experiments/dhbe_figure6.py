@@ -76,7 +76,7 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _methods(found: Mapping[Job, dict[str, Any]]) -> dict[Job, str]:
-    kept = {}
+    kept: dict[Job, str] = {}
     for job in found:
         assert isinstance(job, Erase)
         kept[job] = _ALONE if job.alone else type(job.method).__name__

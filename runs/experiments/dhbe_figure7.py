@@ -63,7 +63,8 @@ def _panels(
     found: Mapping[Job, dict[str, Any]], options: Options
 ) -> dict[str, dict[str, Mapping[str, Sequence[float]]]]:
     """By trigger, quantiles of the backdoored model's differences, then those after every method."""
-    named, panels = erasing_tables.methods(options), {}
+    named = erasing_tables.methods(options)
+    panels: dict[str, dict[str, Mapping[str, Sequence[float]]]] = {}
     for job, result in found.items():
         assert isinstance(job, Moved)
         panel = panels.setdefault(f"{job.erasing.suspect.attack.size} px", {"backdoored": result["before"]})

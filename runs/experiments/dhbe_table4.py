@@ -67,7 +67,8 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _methods(options: Options) -> dict[str, Method]:
-    named, found = erasing_tables.methods(options), {}
+    named = erasing_tables.methods(options)
+    found: dict[str, Method] = {}
     tuned = rivals.rivals(options.preset, digits=options.data is None)
     for command, name in rivals.NAMES.items():
         if name in _TUNED:
