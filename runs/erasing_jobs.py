@@ -142,7 +142,7 @@ class Erase:
         record, model = desk.result(self.suspect), model_of(self.suspect, desk)
         train, test = classes.read(self.suspect.data)
         benign = None if self.share is None else random_share(train, self.share, seed=self.seed)
-        cleaned, spent = metered(lambda: self._cleaned(ClassSuspect(model, benign), desk))
+        cleaned, spent = metered(lambda: self._cleaned(model, benign, desk))
         trigger, target = classes.known_trigger(record)
         known = Backdoored(model, trigger, np.array(target))
         after = classes.measure(cleaned, test, known)
@@ -150,9 +150,11 @@ class Erase:
         moved = {name: _moved(each, known, test) for name, each in (("before", model), ("after", cleaned))}
         return {"before": record["metrics"], "after": after, "images": images, "spent": spent, "moved": moved}
 
-    def _cleaned(self, suspect: ClassSuspect, desk: Desk) -> tf.keras.Model:
+    def _cleaned(self, model: tf.keras.Model, benign: Optional[ClassSplit], desk: Desk) -> tf.keras.Model:
         if isinstance(self.method, DHBE):
-            return self.method.mitigate(Suspect(suspect.model), seed=self.seed, journal=desk.journal("erasing"))
+            return self.method.mitigate(Suspect(model), seed=self.seed, journal=desk.journal("erasing"))
+        assert benign is not None  # every other method has a share
+        suspect = ClassSuspect(model, benign)
         if isinstance(self.method, GDM):
             return self.method.mitigate(suspect, seed=self.seed).model
         return self.method.mitigate(suspect, seed=self.seed, journals=desk.journal)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.threat import ClassSuspect
+from dhbe_tf.attacks.fine_tuned import FineTuned
 from dhbe_tf.attacks.planted import Planted
 from dhbe_tf.gdm.defence import GDM, attacked, drawn, main_axes, typicality
 from dhbe_tf.gdm.pixel_search import PixelSearch
@@ -103,10 +104,11 @@ class Compare:
     def _strangers(self, model: Distribution, search: Search, shape: tuple[int, ...]) -> list[dict[str, float]]:
         """Random triggers of the attack's kind: how they do, and whether they lie inside, as the true one is asked."""
         random, (side, _, channels) = np.random.default_rng(self.seed), shape
-        if self.suspect.attack.pattern is None:
-            made = random.random((_STRANGERS, side, side, channels))
-        else:
+        attack = self.suspect.attack
+        if isinstance(attack, FineTuned) and attack.pattern is not None:
             made = np.repeat(random.integers(0, 2, (_STRANGERS, side, side, 1)), channels, axis=-1)
+        else:
+            made = random.random((_STRANGERS, side, side, channels))
         made = made.astype(np.float32)
         answers = [search.response(one[None], model.target, seed=self.seed) for one in made]
         return [{"response": r, "inside": i} for r, i in zip(answers, _inside(model, made, axes=2))]

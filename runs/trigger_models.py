@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 import numpy as np
 import tensorflow as tf
@@ -144,6 +144,7 @@ def parts(source: Source, home: Path) -> tuple[ClassSplit, ClassSplit, ClassSpli
 class BenignModel:
     """What jobs that train a benign model have in common; one is a frozen dataclass that writes :meth:`trained`."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     seed: int  # of the training
 
     @property

@@ -56,9 +56,9 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
                 for rate in _rates(options):
                     method = _with_rate(options, name, rate)
                     mine = [r for job, r in found.items() if _is(job, suspect, share) and _of(job).method == method]
-                    row = {"size": suspect.attack.size, "method": rivals.NAMES[name], "share": 100 * share}
+                    row: dict[str, Any] = {"size": suspect.attack.size, "method": rivals.NAMES[name]}
                     means = {key: 100 * float(np.mean([one["after"][key] for one in mine])) for key in ("acc", "asr")}
-                    rows.append({**row, "rate": rate, "n": len(mine), **means})
+                    rows.append({**row, "share": 100 * share, "rate": rate, "n": len(mine), **means})
     columns = {"size": "trigger, px", "method": "method", "share": "data, %", "rate": "learning rate", "n": "subsets"}
     columns |= {"acc": "ACC, %", "asr": "ASR, %"}
     return [Table("rates", f"Learning rates, preset {options.preset}", columns, rows)]
