@@ -27,12 +27,13 @@ def sweep(results: Mapping[str, Sequence[Mapping[str, Any]]], across: str, title
     shares, reach = drawing.subplots(1, 2)
     for key, (name, colour, mark) in _SHARES.items():
         _line(shares, results, key, 100, colour=colour, mark=mark, name=name)
-    _line(reach, results, "block_l1", 1, colour=_MOVED, mark="o", name="last block")
+    _line(reach, results, "block_l1", 1, colour=_MOVED, mark="o", name="after erasing")
     shares.set(ylabel="%", ylim=(-3, 103))
     reach.set_ylabel("last block moved by the trigger, L1", fontsize=9)
-    reach.set_ylim(bottom=0)
-    shares.legend(frameon=False, fontsize=8, loc="center right")
+    reach.set_ylim(0, 1.05 * reach.get_ylim()[1])
     for axes in (shares, reach):
+        axes.plot([], [], color=_RULE, linewidth=1, linestyle="--", label="before erasing")
+        axes.legend(frameon=False, fontsize=8, loc="center right" if axes is shares else "lower left")
         axes.set_xticks(range(len(results)), [_told(value, each) for value, each in results.items()], fontsize=8)
         axes.set_xlabel(across)
         axes.spines[["top", "right"]].set_visible(False)
