@@ -67,7 +67,7 @@ def erase(
     seed: int,
     out: Path,
 ) -> None:
-    """Erase a backdoor without any data (DHBE): from a classifier, or any model with flat outputs.
+    """Erase a backdoor from a classifier: without any data (DHBE), or with benign images (the other methods).
 
     \b
     Example:  drmguard erase suspect.h5 --out clean
@@ -75,7 +75,7 @@ def erase(
               drmguard erase suspect.h5 --method nad --benign faces/ --out clean     or another rival of DHBE
     Writes:   clean/model.h5, clean/export/, clean/erase.json, clean/report.html
     An interrupted run goes on where it was when the same command is given again.
-    Measured on digits alone (README); paper has not been run. Measure the result (--test).
+    What has been measured is in MEASURED.md; paper has not been run. Measure the result (--test).
     """
     unused: dict[str, Any] = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
     unused["--iterations"] = iterations

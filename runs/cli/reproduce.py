@@ -25,7 +25,7 @@ def which_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.argument("name", type=click.Choice(experiments.names())),
         preset_option,
-        click.option("--data", type=click.Path(path_type=Path), help="Image table instead of synthetic heads."),
+        click.option("--data", type=click.Path(path_type=Path), help="Images instead of synthetic ones."),
         click.option("--models", type=click.IntRange(min=2), help="Models per kind. Default: the experiment's own."),
         store_option,
     ):
