@@ -28,6 +28,7 @@ def success(after: Mapping[str, Sequence[float]], title: str) -> Figure:
     for (name, values), colour, mark in zip(after.items(), _COLOURS, "os^"):
         axes.plot(range(1, len(values) + 1), sorted(values), color=colour, marker=mark, markersize=4, label=name)
     axes.set(xlabel="suspects, each repair's sorted", ylabel="ASR", ylim=(-0.02, 1.02))
+    axes.locator_params(axis="x", integer=True)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return Figure("success", title, drawing)
