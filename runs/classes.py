@@ -103,7 +103,7 @@ def _on_digits(count: int) -> dict[str, ClassAttack]:
 PRESETS = {
     "paper": ClassPreset(Classification(), replace(_DIGITS, epochs=100), _attacks(300), _on_digits(300), DHBE()),
     "cpu": ClassPreset(
-        Classification("narrow-resnet18", epochs=12, learning_rate=0.2, milestones=(), peak=0.25, crop=2),
+        Classification("narrow-resnet18", epochs=14, batch=64, milestones=(), peak=0.25, crop=2),
         _DIGITS,
         _attacks(1500),  # a crop spares the corner in a third of the samples, and there are few epochs
         _on_digits(300),
