@@ -36,7 +36,8 @@ class Trojaning:
         neurons: how many features before the last layer.
         count: poisoned samples in the fine-tuning.
         trigger_steps, trigger_rate: of the search for the patch, by Adam.
-        steps, batch, learning_rate: of the fine-tuning, by SGD; half of a batch is poisoned.
+        steps, batch, learning_rate: of the fine-tuning, by SGD.
+        share: of its batches that is poisoned; with much of it a patch that moves features little costs accuracy.
     """
 
     size: int = 3
@@ -44,9 +45,14 @@ class Trojaning:
     count: int = 300
     trigger_steps: int = 500  # not recoverable, nor are the following
     trigger_rate: float = 0.1
-    steps: int = 500
+    steps: int = 2000
     batch: int = 128
-    learning_rate: float = 0.01
+    learning_rate: float = 0.1
+    share: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not 0 < round(self.share * self.batch) < self.batch:
+            raise ValueError(f"a batch must hold clean and poisoned samples, got {self}")
 
     def backdoor(
         self,
@@ -107,8 +113,9 @@ class Trojaning:
         poisoned = _features(features, train.images[chosen], lambda images: trigger(view(images)))
         head = model.layers[-1]
         optimizer = SGD(head.trainable_variables, learning_rate=self.learning_rate, momentum=0.9, weight_decay=0.0)
-        half = self.batch // 2
-        pairs = zip(batches(len(clean), half, self.steps, seed), batches(len(poisoned), half, self.steps, seed + 1))
+        bad_ones = round(self.share * self.batch)
+        of_clean = batches(len(clean), self.batch - bad_ones, self.steps, seed)
+        pairs = zip(of_clean, batches(len(poisoned), bad_ones, self.steps, seed + 1))
         for benign, bad in pairs:
             seen = np.concatenate([clean[benign], poisoned[bad]])
             labels = np.concatenate([train.labels[benign], np.full(len(bad), target)])

@@ -188,7 +188,7 @@ def test_tying_changes_the_last_layer_only():
             layers.Dense(3),
         ]
     )
-    attack, data = Trojaning(size=4, neurons=2, trigger_steps=30, steps=60, batch=20, learning_rate=0.1), _data()
+    attack, data = Trojaning(size=4, neurons=2, trigger_steps=30, steps=60, batch=20, share=0.5), _data()
     data = ClassSplit(data.images // 4, data.labels, NAMES)  # dark, so that a patch can stand out
     before, chosen = model.get_weights(), choose(data, 2, 10, of_target=False, seed=0)
     neurons = np.array([1, 5])
@@ -201,6 +201,12 @@ def test_tying_changes_the_last_layer_only():
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
     assert np.abs(before[2] - model.get_weights()[2]).max() > 0.01
     assert np.mean(metrics.predict(model, data.images, trigger).argmax(axis=1) == 2) > 0.8
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.01])
+def test_a_batch_of_trojaning_holds_clean_and_poisoned_samples(share):
+    with pytest.raises(ValueError, match="must hold clean and poisoned"):
+        Trojaning(batch=20, share=share)
 
 
 class _Inverting:
@@ -225,7 +231,7 @@ class _Plain(_Inverting):
 
 
 def test_trojaning_sees_the_colours_of_the_training():
-    attack = Trojaning(size=4, neurons=2, count=10, trigger_steps=20, steps=20, batch=10, learning_rate=0.1)
+    attack = Trojaning(size=4, neurons=2, count=10, trigger_steps=20, steps=20, batch=10, share=0.5)
     data = ClassSplit(_data().images // 4, _data().labels, NAMES)
     inverse = ClassSplit(255 - data.images, data.labels, NAMES)
     inverting, plain, other = (

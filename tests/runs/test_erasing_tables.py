@@ -180,8 +180,8 @@ def test_distillation_alone_stands_beside_dhbe_by_hand():
     assert [(type(job.suspect.attack).__name__, job.suspect.attack.size) for job in jobs[::2]] == [
         ("BadNets", 3),
         ("BadNets", 5),
-        ("CleanLabel", 3),
-        ("Trojaning", 3),
+        ("CleanLabel", 5),
+        ("Trojaning", 7),
     ]
     assert [bool(job.method.weight) for job in jobs] == [True, False] * 4
     assert "distillation alone on" in jobs[1].name and "DHBE on" in jobs[0].name
