@@ -68,7 +68,7 @@ def _built(training: Classification, architecture: Optional[str]) -> Classificat
 
 def methods(options: Options) -> dict[str, Method]:
     """Every method by its name for people, with the preset's options."""
-    gdm = trigger_models.presets()[options.preset].gdm
+    gdm = trigger_models.presets()[options.preset].contest(options.data).gdm
     found: dict[str, Method] = dict(rivals.rivals(options.preset, digits=options.data is None))
     found["gdm"] = replace(gdm, staircase=replace(gdm.staircase, size=_GENERATED))
     found["dhbe"] = classes.PRESETS[options.preset].erasing

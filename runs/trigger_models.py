@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -33,29 +33,44 @@ DEFENDERS = 7  # one training image in so many is the defender's: 16 % of what i
 
 
 @dataclass(frozen=True)
-class TriggerPreset:
-    """What the experiments of GDM depend on at a machine.
+class Contest:
+    """What GDM's comparison with its baseline depends on, for one kind of data.
 
     Attributes:
-        digits, photographs: training of benign models.
+        training: of benign models.
         tuning: of an attacker who fine-tunes them.
         share: of the training set that he poisons.
         gdm: the defence.
         pixels: the baseline.
+    """
+
+    training: Classification
+    tuning: Classification
+    share: float
+    gdm: GDM
+    pixels: PixelSearch
+
+
+@dataclass(frozen=True)
+class TriggerPreset:
+    """What the experiments of GDM depend on at a machine.
+
+    Attributes:
+        digits, photographs: GDM beside its baseline.
         faces: the data of the realistic defence.
         recognition: training of suspects on faces.
         realistic: that defence.
     """
 
-    digits: Classification
-    photographs: Classification
-    tuning: Classification
-    share: float
-    gdm: GDM
-    pixels: PixelSearch
+    digits: Contest
+    photographs: Contest
     faces: Identities
     recognition: Classification
     realistic: Realistic
+
+    def contest(self, data: Optional[Path]) -> Contest:
+        """That of an experiment's ``--data``."""
+        return self.digits if data is None else self.photographs
 
 
 def presets() -> dict[str, TriggerPreset]:
@@ -79,13 +94,18 @@ def presets() -> dict[str, TriggerPreset]:
     )
     brief = replace(stairs, levels=(0.9, 0.8, 0.5), steps=60, draws=None, blur=0.0, climbing=False, entropy=1.0)
     repair = Retraining(20, 32, share=0.5, learning_rate=0.003, batch_statistics=False)
+    one_trigger = PixelSearch(steps=300, batch=32)
+    on_digits = Contest(small, replace(small, weight_decay=0.0), 0.3, GDM(stairs, repair, screening=40), one_trigger)
+    on_photographs = Contest(
+        classes.PRESETS["cpu"].training,
+        Classification("narrow-resnet18", epochs=2, batch=64, learning_rate=0.01, milestones=(), peak=0.1, crop=2),
+        0.05,
+        GDM(stairs, replace(repair, epochs=3, batch=64), screening=40),
+        one_trigger,
+    )
     cpu = TriggerPreset(
-        digits=small,
-        photographs=classes.PRESETS["cpu"].training,
-        tuning=replace(small, weight_decay=0.0),
-        share=0.3,
-        gdm=GDM(stairs, repair, screening=40),
-        pixels=PixelSearch(steps=300, batch=32),
+        digits=on_digits,
+        photographs=on_photographs,
         faces=Identities(people=10),
         recognition=faces,
         realistic=Realistic(
@@ -95,28 +115,30 @@ def presets() -> dict[str, TriggerPreset]:
             most=2,
         ),
     )
+    published = classes.PRESETS["paper"]
     paper = TriggerPreset(
-        digits=classes.PRESETS["paper"].digits,
-        photographs=classes.PRESETS["paper"].training,
-        tuning=FineTuned().tuning,
-        share=FineTuned().share,
-        gdm=GDM(),
-        pixels=PixelSearch(),
+        digits=Contest(published.digits, FineTuned().tuning, FineTuned().share, GDM(), PixelSearch()),
+        photographs=Contest(published.training, FineTuned().tuning, FineTuned().share, GDM(), PixelSearch()),
         faces=Identities(people=1284, size=64),
-        recognition=classes.PRESETS["paper"].training,
+        recognition=published.training,
         realistic=Realistic(),
+    )
+    little = Contest(
+        replace(small, epochs=1),
+        replace(small, epochs=1),
+        0.3,
+        GDM(replace(stairs, steps=2, width=8, batch=8, draws=16), replace(repair, epochs=1), screening=1),
+        PixelSearch(steps=2, batch=8),
     )
     smoke = replace(
         cpu,
-        digits=replace(small, epochs=1),
-        tuning=replace(small, epochs=1),
-        gdm=GDM(replace(stairs, steps=2, width=8, batch=8), replace(repair, epochs=1), screening=1),
-        pixels=PixelSearch(steps=2, batch=8),
+        digits=little,
+        photographs=little,
         faces=Identities(people=3, pictures=8, size=32),
         recognition=replace(faces, epochs=1, batch=8),
         realistic=Realistic(
             MovingWindow(size=12, stride=10, steps=2, complete_steps=2, batch=4, judged=2),
-            replace(stairs, levels=(0.9,), steps=2, width=8, batch=4),
+            replace(brief, levels=(0.9,), steps=2, width=8, batch=4),
             replace(repair, epochs=1, batch=8),
             most=1,
         ),

@@ -31,13 +31,12 @@ def models(options: Options) -> int:
 
 def compared(options: Options, attacks: Sequence[FineTuned]) -> list[Job]:
     """A suspect and its repairs for each attack; tuning and share are the preset's."""
-    preset = presets()[options.preset]
+    contest = presets()[options.preset].contest(options.data)
     source = "digits" if options.data is None else str(options.data.resolve())
-    training = preset.digits if options.data is None else preset.photographs
     targets = np.random.default_rng(1).integers(0, _TARGETS, len(attacks)).tolist()
-    made = [replace(attack, share=preset.share, tuning=preset.tuning) for attack in attacks]
-    suspects = [Implant(source, training, one, target, k) for k, (one, target) in enumerate(zip(made, targets))]
-    return [Compare(suspect, preset.gdm, preset.pixels) for suspect in suspects]
+    made = [replace(attack, share=contest.share, tuning=contest.tuning) for attack in attacks]
+    suspects = [Implant(source, contest.training, one, target, k) for k, (one, target) in enumerate(zip(made, targets))]
+    return [Compare(suspect, contest.gdm, contest.pixels) for suspect in suspects]
 
 
 def located(options: Options) -> list[Job]:

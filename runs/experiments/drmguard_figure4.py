@@ -3,7 +3,7 @@
 The estimate is the mean answer to reversed images; beside it stand the attacker's target and, as in the paper, the mean
 answer to triggered images, which is what the backdoor really leads to. Gaze; the models, controls and searches are
 those of drmguard_table5, searched once more. Aimed at: every path ends within 5 degrees of what the backdoor leads to.
-Not run yet, not even smoke.
+Run as smoke only.
 
     drmguard reproduce run drmguard_figure4 --preset cpu                four searches
     drmguard reproduce run drmguard_figure4 --preset cpu --data TABLE   on an image table

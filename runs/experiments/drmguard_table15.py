@@ -2,7 +2,7 @@
 
 Gaze, as in the paper; 10 benign models and 10 of each attack, those of drmguard_table10. RE before and after and the
 gain over plain fine-tuning stand in every row of the mitigation. Aimed at: accuracy 0.95; AE at least 4 times its value
-before, DAE at most 1.5 times RE. Not run yet, not even smoke.
+before, DAE at most 1.5 times RE. Run as smoke only.
 
     drmguard reproduce run drmguard_table15 --preset cpu --models 3      9 scans, 6 fine-tunings
     drmguard reproduce run drmguard_table15 --preset cpu --data TABLE    on an image table
