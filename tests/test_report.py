@@ -342,8 +342,8 @@ def test_a_warp_is_priced_in_shares_of_the_image_side():
 
 def test_every_trigger_family_has_its_words():
     tree = ast.parse((ROOT / "drmguard_tf/families.py").read_text(encoding="utf-8"))
-    tables = [n.value for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "FAMILIES"]
-    names = {key.value for key in tables[0].keys}
+    named = {getattr(n.target, "id", ""): n.value for n in tree.body if isinstance(n, ast.AnnAssign)}
+    names = {key.value for key in named["FAMILIES"].keys}
     assert names and names | {"paper", *words.RIVALS} == set(words.FAMILIES)
 
 
