@@ -46,8 +46,9 @@ class Board:
 
     def seconds_left(self) -> float | None:
         """From the mean time of the jobs done so far; None before the first."""
-        times = [outcome.seconds for outcome in self.outcomes.values() if outcome.state == DONE]
-        left = len(self.jobs) - len(self.outcomes)
+        known = list(self.outcomes.values())  # a copy: another thread asks while outcomes come in
+        times = [outcome.seconds for outcome in known if outcome.state == DONE]
+        left = len(self.jobs) - len(known)
         return left * sum(times) / len(times) / self.workers if times else None
 
     def table(self) -> Table:

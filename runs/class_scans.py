@@ -129,7 +129,8 @@ class ScanClassifier:
         known = classes.known_trigger(record) if isinstance(self.suspect, Implanted) else None
         chosen = self._chosen(benign.labels, known[1] if known else None)
         clean = pixels(benign.images[chosen])
-        reversed_images = _changed(reference, trigger)[chosen]
+        changed = _changed(reference, trigger)
+        reversed_images = changed[chosen]
         triggered = known[0](tf.constant(clean)).numpy() if known else ()
         return {
             "attack": type(self.suspect.attack).__name__ if isinstance(self.suspect, Implanted) else None,
@@ -140,7 +141,7 @@ class ScanClassifier:
             "threshold": verdict.threshold,
             "margin": verdict.margin,
             "certainty": verdict.certainty,
-            "distance": _distance(reference, trigger),
+            "distance": _distance(reference, changed),
             "target": known[1] if known else None,
             "infected": infected_class(verdict),
             "met": sum(run.met for run in verdict.runs),
@@ -169,6 +170,6 @@ def _changed(reference: Reference, trigger: ReversedTrigger) -> np.ndarray:
     return np.concatenate([trigger(images[part], attention[part]).images for part in parts])
 
 
-def _distance(reference: Reference, trigger: ReversedTrigger) -> float:
+def _distance(reference: Reference, changed: np.ndarray) -> float:
     """Mean L1 change of the benign images over their largest norm: the score of DRMGuard's Sec. 3.4."""
-    return float(losses.input_distance(reference.images, _changed(reference, trigger))) / reference.largest_norm
+    return float(losses.input_distance(reference.images, changed)) / reference.largest_norm

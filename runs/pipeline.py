@@ -183,5 +183,8 @@ def record_of(home: Path, job: Job) -> Optional[dict[str, Any]]:
 
 def reached(home: Path, job: Job) -> Optional[int]:
     """The last step among a job's checkpoints, None where there are none."""
-    kept = (home / "checkpoints" / jobs.key(job)).glob("*/step-*")
+    try:
+        kept = list((home / "checkpoints" / jobs.key(job)).glob("*/step-*"))
+    except FileNotFoundError:  # a job that ends removes them, also while they are looked for
+        return None
     return max((int(path.name[5:]) for path in kept if path.name[5:].isdigit()), default=None)

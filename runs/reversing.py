@@ -17,9 +17,7 @@ from runs.jobs import Desk, Job, ScanModel
 from runs.looks import png, shown
 
 _UNPROTECTED = (PrintedWithoutMomentum, WithoutMomentum)
-_BATCH = (
-    250  # the printed generator's batch norm looks at a whole batch, so a few images alone would come out otherwise
-)
+_BATCH = 250  # the printed generator's batch norm looks at a whole batch; a few images alone would come out otherwise
 _POINTS = 100  # of a path
 
 

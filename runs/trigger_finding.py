@@ -252,7 +252,7 @@ def _write(out: Path, name: str, cleaned: tf.keras.Model | None, record: dict[st
 
 
 def gdm_of(preset: str, size: int | None) -> GDM:
-    """A preset's defence, with another side of the triggers."""
+    """A preset's defence for small sets of images, with another side of the triggers."""
     chosen = trigger_models.presets()[preset].digits.gdm
     return chosen if size is None else replace(chosen, staircase=replace(chosen.staircase, size=size))
 

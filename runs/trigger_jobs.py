@@ -79,6 +79,7 @@ class Compare:
             after[way], seconds[way] = measured(repaired, known, test), took["seconds"]
         true = getattr(known.trigger, "pattern")
         mine = next((each for each in models if each.target == int(known.target)), None)
+        cloud = mine.sample(_INSIDE, seed=1) if mine else None
         return {
             "before": measured(model, known, test),
             "after": after,
@@ -86,9 +87,9 @@ class Compare:
             "chosen": chosen,
             "responses": np.round(found, 4),
             "levels": [_levels(each) for each in models],
-            "inside": _inside(mine, true[None], axes=2)[0] if mine else None,
-            "inside_in_full": _inside(mine, true[None], axes=None)[0] if mine else None,
-            "strangers": self._strangers(mine, search, true.shape) if mine else [],
+            "inside": None if cloud is None else float(typicality(cloud, true[None])[0]),
+            "inside_in_full": None if cloud is None else float(typicality(cloud, true[None], axes=None)[0]),
+            "strangers": [] if cloud is None else self._strangers(cloud, search, int(known.target), true.shape),
             "true_response": search.response(true[None], int(known.target), seed=self.seed),
             "single_distance": _distance(chosen, single, int(known.target), true),
             "projection": _projection(models[0], true),
@@ -101,7 +102,9 @@ class Compare:
             "peak_mib": max(screened["peak_mib"], modelled["peak_mib"]),
         }
 
-    def _strangers(self, model: Distribution, search: Search, shape: tuple[int, ...]) -> list[dict[str, float]]:
+    def _strangers(
+        self, cloud: np.ndarray, search: Search, target: int, shape: tuple[int, ...]
+    ) -> list[dict[str, float]]:
         """Random triggers of the attack's kind: how they do, and whether they lie inside, as the true one is asked."""
         random, (side, _, channels) = np.random.default_rng(self.seed), shape
         attack = self.suspect.attack
@@ -110,17 +113,12 @@ class Compare:
         else:
             made = random.random((_STRANGERS, side, side, channels))
         made = made.astype(np.float32)
-        answers = [search.response(one[None], model.target, seed=self.seed) for one in made]
-        return [{"response": r, "inside": i} for r, i in zip(answers, _inside(model, made, axes=2))]
+        answers = [search.response(one[None], target, seed=self.seed) for one in made]
+        return [{"response": r, "inside": i} for r, i in zip(answers, typicality(cloud, made).tolist())]
 
 
 def _levels(model: Distribution) -> list[dict[str, float]]:
     return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
-
-
-def _inside(model: Distribution, points: np.ndarray, axes: int | None) -> list[float]:
-    """Of triggers (n, S, S, C), in a distribution."""
-    return typicality(model.sample(_INSIDE, seed=1), points, axes=axes).tolist()
 
 
 def _distance(chosen: list[int], single: list[np.ndarray], target: int, true: np.ndarray) -> float | None:

@@ -73,77 +73,88 @@ class TriggerPreset:
         return self.digits if data is None else self.photographs
 
 
+_SMALL = Classification("small-convnet", 12, 32, 0.05, weight_decay=1e-4, milestones=(0.7,), crop=2, flip=False)
+_FACES = Classification("small-facenet", 120, 24, 0.03, weight_decay=5e-4, milestones=(0.6, 0.85), crop=2, flip=False)
+_STAIRS = Staircase(
+    levels=(0.95, 0.9, 0.8, 0.5),
+    steps=300,
+    batch=32,
+    draws=256,
+    blur=0.4,
+    climbing=True,
+    statistics_steps=4,
+    latent=16,
+    width=64,
+    learning_rate=2e-3,
+    placement="sample",
+)
+# What find-triggers was measured with.
+_BRIEF = replace(_STAIRS, levels=(0.9, 0.8, 0.5), steps=60, draws=None, blur=0.0, climbing=False, entropy=1.0)
+_REPAIR = Retraining(20, 32, share=0.5, learning_rate=0.003, batch_statistics=False)
+_ONE_TRIGGER = PixelSearch(steps=300, batch=32)
+
+
 def presets() -> dict[str, TriggerPreset]:
     """By name."""
-    small = Classification("small-convnet", 12, 32, 0.05, weight_decay=1e-4, milestones=(0.7,), crop=2, flip=False)
-    faces = Classification(
-        "small-facenet", 120, 24, 0.03, weight_decay=5e-4, milestones=(0.6, 0.85), crop=2, flip=False
-    )
-    stairs = Staircase(
-        levels=(0.95, 0.9, 0.8, 0.5),
-        steps=300,
-        batch=32,
-        draws=256,
-        blur=0.4,
-        climbing=True,
-        statistics_steps=4,
-        latent=16,
-        width=64,
-        learning_rate=2e-3,
-        placement="sample",
-    )
-    brief = replace(stairs, levels=(0.9, 0.8, 0.5), steps=60, draws=None, blur=0.0, climbing=False, entropy=1.0)
-    repair = Retraining(20, 32, share=0.5, learning_rate=0.003, batch_statistics=False)
-    one_trigger = PixelSearch(steps=300, batch=32)
-    on_digits = Contest(small, replace(small, weight_decay=0.0), 0.3, GDM(stairs, repair, screening=40), one_trigger)
-    on_photographs = Contest(
-        classes.PRESETS["cpu"].training,
-        Classification("narrow-resnet18", epochs=2, batch=64, learning_rate=0.01, milestones=(), peak=0.1, crop=2),
-        0.05,
-        GDM(stairs, replace(repair, epochs=3, batch=64), screening=40),
-        one_trigger,
-    )
-    cpu = TriggerPreset(
-        digits=on_digits,
-        photographs=on_photographs,
-        faces=Identities(people=10),
-        recognition=faces,
-        realistic=Realistic(
-            MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
-            brief,
-            Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
-            most=2,
-        ),
-    )
+    return {"paper": _paper(), "cpu": _cpu(), "smoke": _smoke()}
+
+
+def _paper() -> TriggerPreset:
     published = classes.PRESETS["paper"]
-    paper = TriggerPreset(
+    return TriggerPreset(
         digits=Contest(published.digits, FineTuned().tuning, FineTuned().share, GDM(), PixelSearch()),
         photographs=Contest(published.training, FineTuned().tuning, FineTuned().share, GDM(), PixelSearch()),
         faces=Identities(people=1284, size=64),
         recognition=published.training,
         realistic=Realistic(),
     )
+
+
+def _cpu() -> TriggerPreset:
+    on_digits = Contest(
+        _SMALL, replace(_SMALL, weight_decay=0.0), 0.3, GDM(_STAIRS, _REPAIR, screening=40), _ONE_TRIGGER
+    )
+    on_photographs = Contest(
+        classes.PRESETS["cpu"].training,
+        Classification("narrow-resnet18", epochs=2, batch=64, learning_rate=0.01, milestones=(), peak=0.1, crop=2),
+        0.05,
+        GDM(_STAIRS, replace(_REPAIR, epochs=3, batch=64), screening=40),
+        _ONE_TRIGGER,
+    )
+    return TriggerPreset(
+        digits=on_digits,
+        photographs=on_photographs,
+        faces=Identities(people=10),
+        recognition=_FACES,
+        realistic=Realistic(
+            MovingWindow(size=10, stride=5, steps=20, complete_steps=60, batch=24, judged=6),
+            _BRIEF,
+            Retraining(20, 24, share=0.3, learning_rate=0.003, batch_statistics=False),
+            most=2,
+        ),
+    )
+
+
+def _smoke() -> TriggerPreset:
     little = Contest(
-        replace(small, epochs=1),
-        replace(small, epochs=1),
+        replace(_SMALL, epochs=1),
+        replace(_SMALL, epochs=1),
         0.3,
-        GDM(replace(stairs, steps=2, width=8, batch=8, draws=16), replace(repair, epochs=1), screening=1),
+        GDM(replace(_STAIRS, steps=2, width=8, batch=8, draws=16), replace(_REPAIR, epochs=1), screening=1),
         PixelSearch(steps=2, batch=8),
     )
-    smoke = replace(
-        cpu,
+    return TriggerPreset(
         digits=little,
         photographs=little,
         faces=Identities(people=3, pictures=8, size=32),
-        recognition=replace(faces, epochs=1, batch=8),
+        recognition=replace(_FACES, epochs=1, batch=8),
         realistic=Realistic(
             MovingWindow(size=12, stride=10, steps=2, complete_steps=2, batch=4, judged=2),
-            replace(brief, levels=(0.9,), steps=2, width=8, batch=4),
-            replace(repair, epochs=1, batch=8),
+            replace(_BRIEF, levels=(0.9,), steps=2, width=8, batch=4),
+            replace(_REPAIR, epochs=1, batch=8),
             most=1,
         ),
     )
-    return {"paper": paper, "cpu": cpu, "smoke": smoke}
 
 
 def parts(source: Source, home: Path) -> tuple[ClassSplit, ClassSplit, ClassSplit]:

@@ -52,7 +52,10 @@ class Trojaning:
 
     def __post_init__(self) -> None:
         if not 0 < round(self.share * self.batch) < self.batch:
-            raise ValueError(f"a batch must hold clean and poisoned samples, got {self}")
+            raise ValueError(
+                "a batch must hold clean and poisoned samples, so share times batch, rounded, must be 1 or more and "
+                f"less than a batch; got {self}"
+            )
 
     def backdoor(
         self,

@@ -244,7 +244,9 @@ class Search(tf.Module):
             ValueError: if there is no such class, or the search diverges.
         """
         check_target(self.suspect, target)
-        self.restart(target, level, seed=seed, going_on=going_on)
+        if not going_on:
+            self.renew()
+        self.aim(target, level, seed=seed)
         total, information = steps or self.options.steps, tf.constant(0.0)
         done = journal.resume({"search": self})
         for step, index in enumerate(batches(len(self.searched), self.options.batch, total, seed), 1):
@@ -261,10 +263,18 @@ class Search(tf.Module):
         found = float(information)
         return SubModel(level, made, self.response(samples(made, len(self.aside), seed=seed), target, seed=seed), found)
 
-    def restart(self, target: int, level: float, *, seed: int, going_on: bool = False) -> None:
-        """New noise, and new networks, which always start alike, unless the last ones go on."""
-        for variable, value in [] if going_on else self._new:
+    def restart(self, target: int, level: float, *, seed: int) -> None:
+        """New networks and new noise."""
+        self.renew()
+        self.aim(target, level, seed=seed)
+
+    def renew(self) -> None:
+        """New networks, which always start alike."""
+        for variable, value in self._new:
             variable.assign(value)
+
+    def aim(self, target: int, level: float, *, seed: int) -> None:
+        """New noise for a class and a level; the networks stay as they are."""
         self.random.reset_from_seed(seed)
         self.target.assign(target)
         self.level.assign(level)

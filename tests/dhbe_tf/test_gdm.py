@@ -149,7 +149,7 @@ def test_the_information_sees_all_draws_blurred_and_the_classifier_the_batch(mon
 def test_a_climb_begins_without_a_level_and_each_level_goes_on_from_the_one_below(monkeypatch):
     search = Search(replace(SMALL, levels=(0.9, 0.5), climbing=True), suspect=_suspect())
     ran, started, ended = [], [], []
-    run, restart = search.run, search.restart
+    run, aim = search.run, search.aim
 
     def noted(target, level, **settings):
         made = run(target, level, **settings)
@@ -158,11 +158,11 @@ def test_a_climb_begins_without_a_level_and_each_level_goes_on_from_the_one_belo
         return made
 
     def begun(*arguments, **settings):
-        restart(*arguments, **settings)
+        aim(*arguments, **settings)
         started.append(_kernels(search.generator))
 
     monkeypatch.setattr(search, "run", noted)
-    monkeypatch.setattr(search, "restart", begun)
+    monkeypatch.setattr(search, "aim", begun)
     found = distribution(search, 2, seed=0)
     assert ran == [0, 0.5, 0.9] and [part.level for part in found.parts] == [0.9, 0.5]
     for before, after in zip(ended, started[1:]):
