@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
+from data_prep.diverged import Diverged
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from dhbe_tf import logits, losses
@@ -143,10 +144,6 @@ class DHBE:
         erasure = Erasure(self, model=suspect.model, domain=domain or read(suspect.model), seed=seed)
         erasure.run(progress, journal)
         return erasure.cleaned(suspect.model)
-
-
-class Diverged(ValueError):
-    """An erasing whose losses are no finite numbers any more."""
 
 
 class Losses(NamedTuple):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import ClassSplit, pixels
+from data_prep.diverged import watch
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.label_poison import LabelPoisoning
 from data_prep.poison import CLEAN, POISONED
@@ -83,6 +84,9 @@ class Classification:
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to logits (B, K).
+
+        Raises:
+            Diverged: if the loss does.
         """
         roles = poisoning.roles(train, seed) if poisoning else np.full(len(train), CLEAN, np.int8)
         model = self._new(train, seed) if start is None else _copy(start)
@@ -95,6 +99,7 @@ class Classification:
             fit.optimizer.learning_rate.assign(self.rate(step, total))
             images = _replaced(train.images[index], index, poisoning)
             loss = fit.step(images, train.labels[index], roles[index])
+            watch(loss, step + 1, total)
             journal.note(step + 1, {"loss": loss})
             progress(step + 1)
         journal.complete(total)

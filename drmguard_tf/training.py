@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import Split
+from data_prep.diverged import watch
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.poison import CLEAN, CROSS, FURTHER, POISONED, Poisoning, Trigger
 from drmguard_tf.convergence import EarlyStop, Plateau
@@ -72,6 +73,9 @@ class Training:
 
         Returns:
             A model from float32 images (B, H, W, C) in [0, 1] to angles (B, K) in radians.
+
+        Raises:
+            Diverged: if the loss does.
         """
         roles = _roles(train, poisoning, seed)
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator
@@ -92,6 +96,7 @@ class Training:
                 fit.skip_phase(number)
                 plateau = Plateau(plateau.options)
             here = number + fit.steps_skipped
+            watch(loss, here, self.steps)
             progress(min(here, self.steps))
             journal.note(number, {"loss": loss})
             if here >= self.steps:

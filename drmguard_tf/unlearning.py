@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.batches import batches
+from data_prep.diverged import watch
 from data_prep.threat import Suspect
 from drmguard_tf.families import ReversedTrigger
 from drmguard_tf.optimizers import Adam
@@ -56,12 +57,15 @@ class Unlearning:
             seed: of the order of the images and the strength of the changes.
             progress: called with the number of steps done.
             after: called with the copy in every compiled step, after the weights moved: what must hold all along.
+
+        Raises:
+            Diverged: if the loss does.
         """
         model = tf.keras.models.clone_model(suspect.model)
         model.set_weights(suspect.model.get_weights())
         state = _Unlearning(model, reference, tf.constant(suspect.benign.targets), triggers, self, seed, after)
         for step, index in enumerate(batches(len(suspect.benign), self.batch, self.steps, seed), 1):
-            state.step(tf.constant(index))
+            watch(state.step(tf.constant(index)), step, self.steps, "unlearning")
             progress(step)
         return model
 
@@ -79,8 +83,11 @@ class _Unlearning(tf.Module):
         self.optimizer = Adam(tf.keras.optimizers.schedules.PiecewiseConstantDecay(drop, rates))
 
     @tf.function
-    def step(self, index: tf.Tensor) -> None:
-        """One Adam step; index (B,) into the benign set. Batch norm keeps its statistics: benign sets are small."""
+    def step(self, index: tf.Tensor) -> tf.Tensor:
+        """One Adam step; index (B,) into the benign set. Returns the loss.
+
+        Batch norm keeps its statistics: benign sets are small.
+        """
         images = self._reverse_half(tf.gather(self.reference.images, index), index)
         targets = tf.gather(self.targets, index)
         with tf.GradientTape() as tape:
@@ -88,6 +95,7 @@ class _Unlearning(tf.Module):
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         self.after(self.model)
+        return loss
 
     def _reverse_half(self, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         if not self.triggers:

@@ -1,18 +1,18 @@
-"""Jobs of DHBE's ablations, around erasings that other experiments share."""
+"""Jobs of DHBE's ablations and sweeps, around erasings that other experiments share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from dhbe_tf.dhbe import Diverged
+from data_prep.diverged import Diverged
 from runs.erasing_jobs import Erase
 from runs.jobs import Desk, Job
 
 
 @dataclass(frozen=True)
 class Tried:
-    """An erasing with a setting that may be too strong: a student that diverges is a result too.
+    """An erasing with a setting that may be too strong: a training that diverges is a result too.
 
     Attributes:
         erasing: kept under its own name, for all who ask for it.

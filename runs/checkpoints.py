@@ -18,6 +18,7 @@ import tensorflow as tf
 from runs import store
 
 _SEAL = "seal.json"
+_SECONDS = 60.0  # between checkpoints of a command
 _CURVE_EVERY = 10  # steps; reading a scalar waits for the step
 
 
@@ -91,8 +92,9 @@ class DiskJournal:
                 np.save(content / "history.npy", history[:step])
             store.write_json(folder / _SEAL, {"content": store.digest_of_files(content)})
 
-        older = [kept for _, kept in self._kept()]
-        store.write_directory(self.folder / f"step-{step}", fill)
+        new = self.folder / f"step-{step}"
+        older = [kept for _, kept in self._kept() if kept != new]
+        store.write_directory(new, fill)
         for kept in older:
             shutil.rmtree(kept, ignore_errors=True)
 
@@ -107,3 +109,48 @@ class DiskJournal:
             return store.read_json(kept / _SEAL)["content"] == store.digest_of_files(kept / "content")
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+
+class Journals:
+    """The journals of one piece of work by name, each in a folder of its own.
+
+    Args:
+        folder: of all of them; removed by :meth:`finish`.
+        seconds, say: see :class:`DiskJournal`.
+        curves: folder for TensorBoard, None for none.
+    """
+
+    def __init__(
+        self, folder: Path, *, seconds: float, curves: Optional[Path] = None, say: Callable[[str], None] = _silent
+    ) -> None:
+        self.folder, self.seconds, self.curves, self.say = folder, seconds, curves, say
+        self.opened: list[DiskJournal] = []
+
+    def __call__(self, name: str) -> DiskJournal:
+        """A journal; the same name finds the same checkpoints."""
+        curves = None if self.curves is None else self.curves / name
+        journal = DiskJournal(
+            self.folder / name, seconds=self.seconds, curves=curves, say=lambda text: self.say(f"{name}: {text}")
+        )
+        self.opened.append(journal)
+        return journal
+
+    def finish(self) -> None:
+        """The result is kept elsewhere: all checkpoints may go."""
+        for journal in self.opened:
+            journal.finish()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def beside(
+    out: Path, question: Any, *, curves: Optional[Path] = None, say: Callable[[str], None] = _silent
+) -> Journals:
+    """The journals of a command, beside the folder that it will write: the same question finds them again.
+
+    Args:
+        out: that folder.
+        question: all that the result depends on (:func:`runs.store.digest`).
+        curves, say: see :class:`Journals`.
+    """
+    folder = out.parent / f".{out.name}.unfinished-{store.digest(question)}"
+    return Journals(folder, seconds=_SECONDS, curves=curves, say=say)

@@ -10,14 +10,13 @@ from typing import Any, Optional
 
 import numpy as np
 
-from data_prep.journal import Journal
 from data_prep.splits import random_share
 from data_prep.threat import ClassSuspect
 from dhbe_tf.baselines.rival import Rival, check
 from runs import erasing
 from runs import export as exports
 from runs import safety, store
-from runs.checkpoints import DiskJournal
+from runs.checkpoints import beside
 from runs.erasing import Bar
 from runs.measuring import measure_of
 from runs.report.erasing import ErasingPage, Pictures
@@ -33,7 +32,6 @@ _LEDES = {
 }
 _LIMITS = "How much a clean-up leaves of a backdoor is not known without its trigger; measure what accuracy was kept."
 _SHOWN = 8
-_SECONDS = 60.0  # between checkpoints
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,10 @@ def clean(options: CleanOptions, rival: Rival, out: Path, *, bar: Bar, say: Call
     measure = measure_of(options.test, options.attack, model, 1.0)
     started, source = time.perf_counter(), store.digest_of_files(options.model)
     benign = store.digest_of_arrays(suspect.benign.images, suspect.benign.labels)
-    key = store.digest((source, benign, rival, options.seed))
-    place, journals = out.parent / f".{out.name}.erasing-{key}", []
-
-    def journal(part: str) -> Journal:
-        curves = options.tensorboard and options.tensorboard / part
-        journals.append(DiskJournal(place / part, seconds=_SECONDS, curves=curves, say=say))
-        return journals[-1]
-
+    journals = beside(out, (source, benign, rival, options.seed), curves=options.tensorboard, say=say)
     with bar(options.method, rival.total(suspect)) as progress:
         cleaned, spent = metered(
-            lambda: rival.mitigate(suspect, seed=options.seed, progress=progress, journals=journal)
+            lambda: rival.mitigate(suspect, seed=options.seed, progress=progress, journals=journals)
         )
     record: dict[str, Any] = {
         "method": options.method,
@@ -101,10 +92,7 @@ def clean(options: CleanOptions, rival: Rival, out: Path, *, bar: Bar, say: Call
         "versions": exports.versions(),
     }
     erasing.write(out, cleaned, _page(suspect, record), record, {}, white=1.0, limits=_LIMITS)
-    for one in journals:
-        one.finish()
-    if place.is_dir():
-        place.rmdir()
+    journals.finish()
     return record
 
 

@@ -17,7 +17,7 @@ from dhbe_tf.dhbe import DHBE, Erasure, Losses
 from dhbe_tf.domain import Domain, declared, read
 from runs import export as exports
 from runs import safety, store
-from runs.checkpoints import DiskJournal
+from runs.checkpoints import beside
 from runs.measuring import measure_of
 from runs.report.erasing import ErasingPage, Pictures, Row, render
 
@@ -35,7 +35,6 @@ _CURVES = (
 )
 _SHOWN = 8
 _LOST = 0.8  # deviation
-_SECONDS = 60.0  # between checkpoints
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,9 @@ def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], No
     measure = measure_of(options.test, options.attack, suspect, domain.white)
     started, source = time.perf_counter(), store.digest_of_files(options.model)
     erasure = Erasure(options.erasing, model=suspect, domain=domain, seed=options.seed)
-    key = store.digest((source, domain, options.erasing, options.seed))
-    place = out.parent / f".{out.name}.erasing-{key}"
-    journal = DiskJournal(place, seconds=_SECONDS, curves=options.tensorboard, say=say)
+    journals = beside(out, (source, domain, options.erasing, options.seed), curves=options.tensorboard, say=say)
     with bar("erasing", options.erasing.total) as progress:
-        history = erasure.run(progress, journal)
+        history = erasure.run(progress, journals("erasing"))
     cleaned = erasure.cleaned(suspect)
     record: dict[str, Any] = {
         "model": str(options.model),
@@ -117,7 +114,7 @@ def erase(options: EraseOptions, out: Path, *, bar: Bar, say: Callable[[str], No
     }
     kept = {name: history[:, k] for k, name in enumerate(Losses._fields)}
     write(out, cleaned, _page(erasure, history, record), record, kept, white=domain.white, limits=_LIMITS)
-    journal.finish()
+    journals.finish()
     return record
 
 

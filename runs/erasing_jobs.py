@@ -156,7 +156,7 @@ class Erase:
         assert benign is not None  # every other method has a share
         suspect = ClassSuspect(model, benign)
         if isinstance(self.method, GDM):
-            return self.method.mitigate(suspect, seed=self.seed).model
+            return self.method.mitigate(suspect, seed=self.seed, journals=desk.journal).model
         return self.method.mitigate(suspect, seed=self.seed, journals=desk.journal)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from typing import Any, Optional
 
 from data_prep.journal import Journal
 from runs import jobs, parallel, provenance, results, store
-from runs.checkpoints import DiskJournal
+from runs.checkpoints import Journals
 from runs.jobs import Job
 
 KEPT, DONE, FAILED, WAITING = "kept", "done", "failed", "waiting"
@@ -60,8 +59,13 @@ class Bench:
     def __init__(self, setting: Setting, job: Job) -> None:
         self.setting, self.home, self.key = setting, setting.home, jobs.key(job)
         self.strategy = parallel.strategy("mirrored" if setting.mirrored else "one")
-        self.journals: list[DiskJournal] = []
         self.remarks: list[str] = []
+        self.journals = Journals(
+            setting.home / "checkpoints" / self.key,
+            seconds=setting.checkpoint_seconds,
+            curves=self.home / "tensorboard" / self.key if setting.curves else None,
+            say=self.say,
+        )
 
     def result(self, job: Job) -> dict[str, Any]:
         """See :class:`runs.jobs.Desk`."""
@@ -74,11 +78,7 @@ class Bench:
 
     def journal(self, name: str) -> Journal:
         """See :class:`runs.jobs.Desk`."""
-        curves = self.home / "tensorboard" / self.key / name if self.setting.curves else None
-        folder = self.home / "checkpoints" / self.key / name
-        seconds = self.setting.checkpoint_seconds
-        self.journals.append(DiskJournal(folder, seconds=seconds, curves=curves, say=self.say))
-        return self.journals[-1]
+        return self.journals(name)
 
     def say(self, text: str) -> None:
         """See :class:`runs.jobs.Desk`."""
@@ -86,9 +86,7 @@ class Bench:
 
     def clear(self) -> None:
         """The result is kept: nothing has to go on."""
-        for journal in self.journals:
-            journal.finish()
-        shutil.rmtree(self.home / "checkpoints" / self.key, ignore_errors=True)
+        self.journals.finish()
 
 
 def ensure(setting: Setting, job: Job, say: Callable[[str], None]) -> tuple[dict[str, Any], bool]:

@@ -22,6 +22,7 @@ from dhbe_tf.gdm.staircase import Distribution, Search, check_target, distributi
 from dhbe_tf.gdm.windows import Found, Sweep
 from runs import export as exports
 from runs import safety, store, trigger_models
+from runs.checkpoints import Journals, beside
 from runs.measuring import Measure, measure_of
 from runs.report.triggers import Heat, Level, TriggersPage, render
 from runs.spent import metered
@@ -87,17 +88,25 @@ def erase(options: TriggerOptions, defence: GDM, out: Path, *, say: Say) -> dict
     """
     case, started = _case(options), time.perf_counter()
     search = Search(defence.staircase, suspect=case.suspect)
+    journals = _journals(case, options, defence, out, say)
     found = np.full(len(case.suspect.benign.classes), np.nan)
     spent: dict[str, float] = {}
     chosen = [options.target] if options.target is not None else []
     if not chosen:
-        found, spent = metered(lambda: responses(search, steps=defence.screening, seed=options.seed))
+        found, spent = metered(
+            lambda: responses(search, steps=defence.screening, seed=options.seed, journal=journals("screening"))
+        )
         chosen = attacked(found, defence.found)
         say(f"searched {len(found)} classes, {spent['seconds'] / len(found):.1f} s each; modelling {chosen}")
-    models, modelled = metered(lambda: [distribution(search, target, seed=options.seed) for target in chosen])
+    models, modelled = metered(
+        lambda: [distribution(search, target, seed=options.seed, journals=journals) for target in chosen]
+    )
     say(f"modelled the triggers of {len(models)} classes, {modelled['seconds'] / len(models):.1f} s each")
     cleaned = defence.retraining.repair(
-        case.suspect, lambda epoch, count: drawn(models, epoch, count), seed=options.seed
+        case.suspect,
+        lambda epoch, count: drawn(models, epoch, count),
+        seed=options.seed,
+        journal=journals("repair"),
     )
     peak = max(spent.get("peak_mib", 0.0), modelled["peak_mib"])
     say(f"peak memory {peak:.0f} MiB")
@@ -120,6 +129,7 @@ def erase(options: TriggerOptions, defence: GDM, out: Path, *, say: Say) -> dict
         for part in model.parts
     ]
     _write(out, "erase.json", cleaned, record, TriggersPage(record["title"], levels, [], record))
+    journals.finish()
     return record
 
 
@@ -132,11 +142,14 @@ def find(options: TriggerOptions, defence: Realistic, out: Path, *, repair: bool
     case, started = _case(options), time.perf_counter()
     Sweep(defence.window, suspect=case.suspect)  # refuses what does not fit
     targets = None if options.target is None else [options.target]
-    found, spent = metered(lambda: defence.find(case.suspect, seed=options.seed, targets=targets))
+    journals = _journals(case, options, defence, out, say)
+    found, spent = metered(
+        lambda: defence.find(case.suspect, seed=options.seed, targets=targets, journal=journals("windows"))
+    )
     say(f"searched {len(found)} classes, {spent['seconds'] / len(found):.1f} s each, peak {spent['peak_mib']:.0f} MiB")
     cleaned, repaired = None, 0
     if repair:
-        done = defence.mitigate(case.suspect, found, seed=options.seed, progress=say)
+        done = defence.mitigate(case.suspect, found, seed=options.seed, progress=say, journals=journals)
         cleaned, repaired = done.model, done.repaired
     record: dict[str, Any] = {
         "method": "find-triggers",
@@ -153,7 +166,16 @@ def find(options: TriggerOptions, defence: Realistic, out: Path, *, repair: bool
         for one, line in zip(found, (describe_found(one) for one in record["found"]))
     ]
     _write(out, "find.json", cleaned, record, TriggersPage(record["title"], [], heats, record))
+    journals.finish()
     return record
+
+
+def _journals(case: _Case, options: TriggerOptions, defence: GDM | Realistic, out: Path, say: Say) -> Journals:
+    """Where the work goes on after an interruption: the same model, images and settings find it."""
+    benign = case.suspect.benign
+    images = store.digest_of_arrays(benign.images, benign.labels)
+    model = store.digest_of_files(options.model)
+    return beside(out, (model, images, defence, options.target, options.seed), say=say)
 
 
 def describe(record: dict[str, Any]) -> str:

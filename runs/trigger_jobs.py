@@ -61,10 +61,19 @@ class Compare:
         train, benign, test = parts(self.suspect.source, desk.home)
         suspect, known = ClassSuspect(model, benign), self.suspect.known(model, train)
         search = Search(self.gdm.staircase, suspect=suspect)
-        found, screened = metered(lambda: responses(search, steps=self.gdm.screening, seed=self.seed))
+        found, screened = metered(
+            lambda: responses(search, steps=self.gdm.screening, seed=self.seed, journal=desk.journal("screening"))
+        )
         chosen = attacked(found, self.gdm.found)
-        models, modelled = metered(lambda: [distribution(search, target, seed=self.seed) for target in chosen])
-        single, one_search = metered(lambda: [self.pixels.find(search, k, seed=self.seed) for k in chosen])
+        models, modelled = metered(
+            lambda: [distribution(search, target, seed=self.seed, journals=desk.journal) for target in chosen]
+        )
+        single, one_search = metered(
+            lambda: [
+                self.pixels.find(search, target, seed=self.seed, journal=desk.journal(f"class-{target}-pixels"))
+                for target in chosen
+            ]
+        )
         ways = {
             "gdm": (self.gdm.retraining, lambda epoch, count: drawn(models, epoch, count)),
             "pixels": (
@@ -75,7 +84,9 @@ class Compare:
         }
         after, seconds = {}, {}
         for way, (retraining, draw) in ways.items():
-            repaired, took = metered(lambda: retraining.repair(suspect, draw, seed=self.seed))
+            repaired, took = metered(
+                lambda: retraining.repair(suspect, draw, seed=self.seed, journal=desk.journal(f"repair-{way}"))
+            )
             after[way], seconds[way] = measured(repaired, known, test), took["seconds"]
         true = getattr(known.trigger, "pattern")
         mine = next((each for each in models if each.target == int(known.target)), None)
@@ -168,8 +179,8 @@ class Locate:
         model = model_of(self.suspect, desk)
         train, benign, test = parts(self.suspect.source, desk.home)
         suspect, known = ClassSuspect(model, benign), self.suspect.known(model, train)
-        found, searched = metered(lambda: self.defence.find(suspect, seed=self.seed))
-        repair, repaired = metered(lambda: self.defence.mitigate(suspect, found, seed=self.seed))
+        found, searched = metered(lambda: self.defence.find(suspect, seed=self.seed, journal=desk.journal("windows")))
+        repair, repaired = metered(lambda: self.defence.mitigate(suspect, found, seed=self.seed, journals=desk.journal))
         attack, planted = self.suspect.attack, None
         assert isinstance(attack, Planted)
         top, left = attack.place(test.image_shape[0], seed=self.suspect.seed)

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import ClassSplit
+from data_prep.diverged import watch
 from data_prep.journal import NO_JOURNAL, Journal
 from dhbe_tf import logits
 from dhbe_tf.baselines.tuning import Objective, Tuning
@@ -82,12 +83,12 @@ class Inversion:
             progress: called with the number of steps done.
 
         Raises:
-            ValueError: if the model has no such batch norm, or the descent diverges.
+            ValueError: if the model has no such batch norm.
+            Diverged: if the descent does.
         """
         descent = _Descent(self, model, domain, seed)
         for step in range(1, self.steps + 1):
-            if not np.isfinite(descent.step()):
-                raise ValueError(f"the inversion diverged in step {step}; lower its learning rate")
+            watch(descent.step(), step, self.steps, "inversion")
             progress(step)
         images = np.clip(domain.pixels(descent.best).numpy(), 0, 1)
         return Inverted(images, descent.labels.numpy(), float(descent.lowest))
@@ -193,7 +194,8 @@ class InvertedDistillation:
             progress: called with the number of steps done, of all batches.
 
         Raises:
-            ValueError: if the model has no batch norm on feature maps, or an inversion diverges.
+            ValueError: if the model has no batch norm on feature maps.
+            Diverged: if an inversion does.
         """
         each, made = self.inversion.steps, []
         for number in range(self.batches):
@@ -226,7 +228,7 @@ class InvertedDistillation:
             journal: where an interrupted training of the student goes on.
 
         Raises:
-            ValueError: if the training diverges.
+            Diverged: if the training does.
         """
         teacher = logits.copy(model)
         tf.keras.utils.set_random_seed(seed)  # initial weights are drawn from TensorFlow's global generator

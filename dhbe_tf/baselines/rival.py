@@ -36,7 +36,8 @@ class Rival(Configuration, Protocol):
             journals: where each optimisation of the method goes on after an interruption, by its name.
 
         Raises:
-            ValueError: if model and images do not fit each other or the method, or it diverges.
+            ValueError: if model and images do not fit each other or the method.
+            Diverged: if it does.
         """
 
 

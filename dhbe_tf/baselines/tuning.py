@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import ClassSplit
+from data_prep.diverged import watch
 from data_prep.journal import NO_JOURNAL, Journal
 from dhbe_tf.optimizers import SGD
 from dhbe_tf.training import shifted
@@ -91,7 +92,7 @@ class Tuning:
             journal: where an interrupted training goes on.
 
         Raises:
-            ValueError: if it diverges.
+            Diverged: if it does.
         """
         loss = (objective or cross_entropy)(model)
         self.follow(_Tuned(self, model, loss, seed), benign, seed=seed, after=after, progress=progress, journal=journal)
@@ -114,8 +115,7 @@ class Tuning:
                 continue
             work.optimizer.learning_rate.assign(self.rate(step))
             loss = work.step(data.images[index], data.labels[index])
-            if not np.isfinite(loss):
-                raise ValueError(f"the training diverged in step {step + 1} of {total}; lower its learning rate")
+            watch(loss, step + 1, total)
             after()
             journal.note(step + 1, {"loss": loss})
             progress(step + 1)

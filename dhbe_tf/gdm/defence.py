@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf.gdm.retraining import Retraining, Stamped
 from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, check_target, distribution, responses
@@ -56,6 +57,7 @@ class GDM:
         seed: int,
         target: int | None = None,
         progress: Callable[[str], None] = lambda stage: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> Repair:
         """Search, model, repair; the suspect stays as it is.
 
@@ -64,15 +66,17 @@ class GDM:
             seed: of everything random.
             target: the only class to look at; by default all are searched.
             progress: called with the name of every stage when it starts.
+            journals: where each search and the repair go on after an interruption, by name.
 
         Raises:
-            ValueError: if model, images, class or trigger size do not fit, or a search or the repair diverges.
+            ValueError: if model, images, class or trigger size do not fit.
+            Diverged: if a search or the repair does.
         """
         search = Search(self.staircase, suspect=suspect)
         found = np.full(suspect.model.output_shape[-1], np.nan)
         if target is None:
             progress("searching all classes")
-            found = responses(search, steps=self.screening, seed=seed)
+            found = responses(search, steps=self.screening, seed=seed, journal=journals("screening"))
             chosen = attacked(found, self.found)
         else:
             check_target(suspect, target)
@@ -80,9 +84,11 @@ class GDM:
         models = []
         for number in chosen:
             progress(f"modelling the triggers of class {number}")
-            models.append(distribution(search, number, seed=seed))
+            models.append(distribution(search, number, seed=seed, journals=journals))
         progress("repairing")
-        repaired = self.retraining.repair(suspect, lambda epoch, count: drawn(models, epoch, count), seed=seed)
+        repaired = self.retraining.repair(
+            suspect, lambda epoch, count: drawn(models, epoch, count), seed=seed, journal=journals("repair")
+        )
         return Repair(repaired, found, tuple(models))
 
 

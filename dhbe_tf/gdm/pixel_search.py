@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.batches import batches
+from data_prep.diverged import watch
+from data_prep.journal import NO_JOURNAL, Journal
 from dhbe_tf.gdm.staircase import Search, check_target
 from dhbe_tf.gdm.stamping import random_places, stamp
 from dhbe_tf.optimizers import Adam
@@ -25,16 +27,29 @@ class PixelSearch:
     batch: int = 128
     learning_rate: float = 0.05
 
-    def find(self, search: Search, target: int, *, seed: int) -> np.ndarray:
+    def find(self, search: Search, target: int, *, seed: int, journal: Journal = NO_JOURNAL) -> np.ndarray:
         """One trigger, float32 (S, S, C) in (0, 1), of the size and on the images of ``search``.
+
+        Args:
+            search: says what is searched, and where.
+            target: the class.
+            seed: of the start, the places and the order of the images.
+            journal: where an interrupted search goes on.
 
         Raises:
             ValueError: if there is no such class.
+            Diverged: if the search does.
         """
         check_target(search.suspect, target)
         state = _Pixels(search, self.learning_rate, seed)
-        for index in batches(len(search.searched), self.batch, self.steps, seed):
-            state.step(search.searched[index], target)
+        done = journal.resume({"raw": state.raw, "optimizer": state.optimizer, "random": state.random})
+        for step, index in enumerate(batches(len(search.searched), self.batch, self.steps, seed), 1):
+            if step <= done:
+                continue
+            loss = state.step(search.searched[index], target)
+            watch(loss, step, self.steps, f"search for a trigger of class {target}")
+            journal.note(step, {"loss": loss})
+        journal.complete(self.steps)
         return state.trigger().numpy()
 
 

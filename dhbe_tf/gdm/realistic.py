@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import tensorflow as tf
 
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf.gdm.retraining import Retraining, Stamped
 from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, check_target, distribution
@@ -60,6 +61,7 @@ class Realistic:
         seed: int,
         targets: Sequence[int] | None = None,
         progress: Callable[[int], None] = lambda done: None,
+        journal: Journal = NO_JOURNAL,
     ) -> tuple[Found, ...]:
         """The complete trigger of every class, the strongest first.
 
@@ -68,6 +70,7 @@ class Realistic:
             seed: of everything random.
             targets: classes to look at; by default all.
             progress: called with the number of classes done.
+            journal: where an interrupted search goes on, with the class that it was at.
 
         Raises:
             ValueError: if model, images, window or a class do not fit.
@@ -75,11 +78,15 @@ class Realistic:
         wanted = range(suspect.model.output_shape[-1]) if targets is None else targets
         for target in wanted:
             check_target(suspect, target)
-        sweep, found = Sweep(self.window, suspect=suspect), []
-        for done, target in enumerate(wanted, 1):
-            found.append(complete(sweep, sweep.run(target, seed=seed), seed=seed))
-            progress(done)
-        return tuple(sorted(found, key=strength, reverse=True))
+        sweep = Sweep(self.window, suspect=suspect)
+        rows = np.zeros((len(wanted), sweep.length))
+        for done in range(journal.resume({}, rows), len(wanted)):
+            one = complete(sweep, sweep.run(wanted[done], seed=seed), seed=seed)
+            rows[done] = sweep.row(one)
+            journal.note(done + 1, {"strength": strength(one)})
+            progress(done + 1)
+        journal.complete(len(wanted))
+        return tuple(sorted((sweep.found(row) for row in rows), key=strength, reverse=True))
 
     def mitigate(
         self,
@@ -88,6 +95,7 @@ class Realistic:
         *,
         seed: int,
         progress: Callable[[str], None] = lambda stage: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> RealisticRepair:
         """Model what was found and repair; the suspect stays as it is.
 
@@ -96,16 +104,21 @@ class Realistic:
             found: what :meth:`find` returned.
             seed: of everything random.
             progress: called with the name of every stage when it starts.
+            journals: where each search and the repair go on after an interruption, by name.
         """
         treated = [one for one in found if one.response >= self.least][: self.most] or list(found[:1])
         models = []
         for one in treated:
             progress(f"modelling the triggers of class {one.heat.target}")
             options = replace(self.staircase, size=len(one.trigger), place=one.box[:2], transparent=True)
-            models.append(distribution(Search(options, suspect=suspect), one.heat.target, seed=seed))
+            search = Search(options, suspect=suspect)
+            models.append(distribution(search, one.heat.target, seed=seed, journals=journals))
         progress("repairing")
         repaired = self.retraining.repair(
-            suspect, lambda epoch, count: _drawn(treated, models, epoch, count), seed=seed
+            suspect,
+            lambda epoch, count: _drawn(treated, models, epoch, count),
+            seed=seed,
+            journal=journals("repair"),
         )
         return RealisticRepair(repaired, tuple(found), len(treated), tuple(models))
 

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import ClassSplit, pixels
+from data_prep.diverged import watch
+from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
 from dhbe_tf.gdm.stamping import random_places, stamp
@@ -67,6 +69,7 @@ class Retraining:
         *,
         seed: int,
         progress: Callable[[int], None] = lambda step: None,
+        journal: Journal = NO_JOURNAL,
     ) -> tf.keras.Model:
         """A repaired copy of the suspect, which stays as it is.
 
@@ -76,28 +79,34 @@ class Retraining:
                 each kind. Kinds take turns over the images.
             seed: of the order, the choice of images and all places.
             progress: called with the number of steps done.
+            journal: where an interrupted repair goes on.
 
         Raises:
-            ValueError: if it diverges.
+            Diverged: if it does.
         """
         work = _Repair(self, suspect, seed)
-        for step, (images, labels, kinds) in enumerate(self._batches(suspect.benign, draw, seed), 1):
+        total = self.steps(len(suspect.benign))
+        done = journal.resume({"model": work.model, "optimizer": work.optimizer, "random": work.random})
+        for step, (images, labels, kinds) in enumerate(self._batches(suspect.benign, draw, seed, done), done + 1):
             loss = work.step(images, labels, *work.placed(images, kinds))
-            if not np.isfinite(float(loss)):
-                raise ValueError(f"the repair diverged in step {step}; lower its learning rate")
+            watch(loss, step, total, "repair")
+            journal.note(step, {"loss": loss})
             progress(step)
+        journal.complete(total)
         cleaned = tf.keras.models.clone_model(suspect.model)
         cleaned.set_weights(work.model.get_weights())
         return cleaned
 
     def _batches(
-        self, data: ClassSplit, draw: Callable[[int, int], list[Stamped]], seed: int
+        self, data: ClassSplit, draw: Callable[[int, int], list[Stamped]], seed: int, done: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[Stamped]]]:
-        """Images, labels, and new triggers for every image."""
+        """Images, labels, and new triggers for every image, of the steps that are not done."""
         each, kinds, batch = max(1, len(data) // self.batch), [], min(self.batch, len(data))
         for step, index in enumerate(batches(len(data), self.batch, self.steps(len(data)), seed)):
+            if step < done:
+                continue
             epoch, turn = divmod(step, each)
-            if turn == 0:
+            if turn == 0 or step == done:
                 kinds = draw(epoch, each * batch)
             mine = [kind._replace(triggers=kind.triggers[turn * batch : (turn + 1) * batch]) for kind in kinds]
             yield pixels(data.images[index]), data.labels[index], mine

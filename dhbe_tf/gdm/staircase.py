@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import pixels
+from data_prep.diverged import watch
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
@@ -210,6 +212,7 @@ class Search(tf.Module):
         self.optimizer = Adam(
             self.generator.trainable_variables, learning_rate=options.learning_rate, betas=(0.5, 0.999)
         )
+        self.information = tf.Variable(0.0, trainable=False)  # of the last step, nats
         self.random = tf.random.Generator.from_seed(0)
         self.target, self.level = tf.Variable(0, trainable=False), tf.Variable(0.5, trainable=False)
         held = kept_aside(suspect.benign.labels)
@@ -241,27 +244,38 @@ class Search(tf.Module):
             journal: where an interrupted search goes on.
 
         Raises:
-            ValueError: if there is no such class, or the search diverges.
+            ValueError: if there is no such class.
+            Diverged: if the search does.
         """
         check_target(self.suspect, target)
         if not going_on:
             self.renew()
         self.aim(target, level, seed=seed)
-        total, information = steps or self.options.steps, tf.constant(0.0)
-        done = journal.resume({"search": self})
+        total = steps or self.options.steps
+        done = journal.resume(self._state)
         for step, index in enumerate(batches(len(self.searched), self.options.batch, total, seed), 1):
             if step <= done:
                 continue
             probability, information = self.step(self.searched[index])
+            watch(information, step, total, f"search for triggers of class {target}")
             journal.note(step, {"probability": probability, "information": information})
             progress(step)
         journal.complete(total)
-        if not np.isfinite(float(information)):
-            raise ValueError(f"the search for triggers of class {target} diverged; lower its learning rate")
         made = tf.keras.models.clone_model(self.generator)
         made.set_weights(self.generator.get_weights())
-        found = float(information)
-        return SubModel(level, made, self.response(samples(made, len(self.aside), seed=seed), target, seed=seed), found)
+        response = self.response(samples(made, len(self.aside), seed=seed), target, seed=seed)
+        return SubModel(level, made, response, float(self.information))
+
+    @property
+    def _state(self) -> dict[str, Any]:
+        """All that changes in a run."""
+        return {
+            "generator": self.generator,
+            "mine": self.mine,
+            "optimizer": self.optimizer,
+            "random": self.random,
+            "information": self.information,
+        }
 
     def restart(self, target: int, level: float, *, seed: int) -> None:
         """New networks and new noise."""
@@ -303,7 +317,7 @@ class Search(tf.Module):
         for _ in range(self.options.statistics_steps):
             noise, other = self._noise(count), self._noise(count)
             self.mine.step(noise, other, self._blurred(self.generator(noise, training=True)))
-        return tf.reduce_mean(probabilities), information
+        return tf.reduce_mean(probabilities), self.information.assign(information)
 
     def response(self, triggers: np.ndarray, target: int, *, seed: int) -> float:
         """Mean probability of a class under triggers, on the images kept aside that are of another class.
@@ -344,7 +358,12 @@ class Search(tf.Module):
 
 
 def responses(
-    search: Search, *, steps: int, seed: int, progress: Callable[[int], None] = lambda label: None
+    search: Search,
+    *,
+    steps: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda label: None,
+    journal: Journal = NO_JOURNAL,
 ) -> np.ndarray:
     """How far a short search comes for every class, at the highest level: float64 (K,), mean probabilities.
 
@@ -353,12 +372,15 @@ def responses(
         steps: of each class.
         seed: of all noise.
         progress: called with the number of classes done.
+        journal: where an interrupted search goes on, with the class that it was at.
     """
-    found = []
-    for target in range(len(search.suspect.benign.classes)):
-        found.append(search.run(target, max(search.options.levels), seed=seed, steps=steps).response)
+    found = np.zeros((len(search.suspect.benign.classes), 1))
+    for target in range(journal.resume({}, found), len(found)):
+        found[target] = search.run(target, max(search.options.levels), seed=seed, steps=steps).response
+        journal.note(target + 1, {"response": found[target, 0]})
         progress(target + 1)
-    return np.array(found)
+    journal.complete(len(found))
+    return found[:, 0]
 
 
 def distribution(
@@ -366,7 +388,7 @@ def distribution(
     target: int,
     *,
     seed: int,
-    journals: Callable[[str], Journal] = lambda part: NO_JOURNAL,
+    journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
 ) -> Distribution:
     """All sub-models of a class.
 
@@ -374,13 +396,19 @@ def distribution(
         search: serves all levels.
         target: the class.
         seed: of all noise.
-        journals: where the search of a level goes on, by its name.
+        journals: where the search of a level goes on after an interruption, by a name that has class and level in it.
     """
     levels, climbing = search.options.levels, search.options.climbing
     if climbing:
-        search.run(target, 0.0, seed=seed + len(levels), journal=journals("level-0"))
+        search.run(target, 0.0, seed=seed + len(levels), journal=journals(f"class-{target}-level-0"))
     parts = {
-        number: search.run(target, level, seed=seed + number, going_on=climbing, journal=journals(f"level-{level:g}"))
+        number: search.run(
+            target,
+            level,
+            seed=seed + number,
+            going_on=climbing,
+            journal=journals(f"class-{target}-level-{level:g}"),
+        )
         for number, level in sorted(enumerate(levels), key=lambda step: step[1] if climbing else step[0])
     }
     return Distribution(target, tuple(parts[number] for number in range(len(levels))))

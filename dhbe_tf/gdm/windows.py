@@ -254,6 +254,29 @@ class Sweep(tf.Module):
         answers = self.model(stamp(images, tf.sigmoid(self.raw), self.top, self.left), training=False)
         return margin(answers, self.target)
 
+    def row(self, found: Found) -> np.ndarray:
+        """What was found for a class as numbers, float64 (:attr:`length`,), for a journal."""
+        first = np.array([found.heat.target, found.response, *found.box])
+        parts = (first, found.heat.strengths, found.heat.pixels, found.trigger)
+        return np.concatenate([part.ravel() for part in parts])
+
+    def found(self, row: np.ndarray) -> Found:
+        """What :meth:`row` was made of."""
+        ends = np.cumsum([np.prod(shape) for shape in self._shapes])[:-1]
+        parts = [part.reshape(shape) for part, shape in zip(np.split(row, ends), self._shapes)]
+        (target, response, *box), strengths, heat, trigger = parts
+        return Found(HeatMap(int(target), strengths, heat), trigger.astype(np.float32), Box(*map(int, box)), response)
+
+    @property
+    def length(self) -> int:
+        """Numbers in a row."""
+        return sum(int(np.prod(shape)) for shape in self._shapes)
+
+    @property
+    def _shapes(self) -> tuple[tuple[int, ...], ...]:
+        windows, size = len(self.places), self.options.size
+        return (6,), (windows, windows), (self.side, self.side), (size, size, self.channels + 1)
+
     def _restart(self, target: int, random: np.random.Generator) -> None:
         self.raw.assign(random.normal(0, 0.5, self.raw.shape).astype(np.float32))
         for variable, value in self._new:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import pixels
+from data_prep.diverged import watch
 from data_prep.threat import Suspect
 from drmguard_tf.baselines.held_out import clean_loss, copy_of, furthest, held_out
 from drmguard_tf.reference import check_fit
@@ -69,13 +70,14 @@ class ANP:
         Raises:
             ValueError: if model and benign set do not fit each other, or the model has neither batch norm nor a
                 convolution.
+            Diverged: if the search for masks does.
         """
         check_fit(suspect)
         seen, held = held_out(suspect.benign, self.share, seed)
         images, targets = tf.constant(pixels(seen.images)), tf.constant(seen.targets)
         search = MaskSearch(copy_of(suspect), images, targets, self, seed)
         for step, index in enumerate(batches(len(seen), self.batch, self.steps, seed), 1):
-            search.step(tf.constant(index))
+            watch(search.step(tf.constant(index)), step, self.steps, "search for masks")
             progress(step)
         return self.prune(suspect, [mask.numpy() for mask in search.masks], pixels(held.images), held.targets)
 

@@ -144,13 +144,23 @@ def train(
 
 @click.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help=".h5, .keras or SavedModel.")
-@click.option("--test", required=True, type=click.Path(path_type=Path), help="Image table to measure on.")
-@click.option("--attack", type=click.Path(path_type=Path), help="train.json of the attack, for AE, DAE, RAV and RNV.")
+@click.option(
+    "--test",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Image table, or for a classifier a table of classes (with classes.txt).",
+)
+@click.option(
+    "--attack",
+    type=click.Path(path_type=Path),
+    help="train.json of the attack, for AE, DAE, RAV and RNV; for a classifier ASR.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for evaluate.json.")
-@seed_option
 @refusing
-def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path], seed: int) -> None:
+def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path]) -> None:
     """Measure a model: clean error RE, and under a known attack AE, DAE, RAV and RNV; a classifier: ACC and ASR.
+
+    Nothing here is drawn, so there is no seed.
 
     \b
     Example:  drmguard evaluate --model wanet1/model.h5 --test wanet1/test --attack wanet1/train.json
@@ -163,9 +173,7 @@ def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path
     else:
         metrics = commands.evaluate(model, test, attack)
     if out:
-        store.write_json(
-            out / "evaluate.json", {"model": model, "test": test, "attack": attack, "seed": seed, "metrics": metrics}
-        )
+        store.write_json(out / "evaluate.json", {"model": model, "test": test, "attack": attack, "metrics": metrics})
     click.echo("\n".join(f"{name:8s} {value:.4g}" for name, value in metrics.items()))
 
 

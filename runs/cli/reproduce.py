@@ -138,10 +138,11 @@ def report(home: Path) -> None:
 @store_option
 @refusing
 def clean(home: Path) -> None:
-    """Remove checkpoints, tracebacks and leftovers of interrupted writes; results and models stay.
+    """Remove checkpoints, tracebacks, curves and leftovers of interrupted writes; results and models stay.
 
     \b
     Example:  drmguard reproduce clean
+    Not while a run is going: what it has reached would be lost. What was killed begins anew after this.
     """
     from runs import reproducing
 

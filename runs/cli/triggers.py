@@ -41,6 +41,7 @@ def find_triggers(
     Example:  drmguard find-triggers suspect.h5 --benign faces/ --out found
     Writes:   found/find.json, found/report.html; with a repair also found/model.h5, found/export/
     The model takes square images in [0, 1].
+    An interrupted run goes on where it was when the same command is given again.
     """
     from runs import trigger_finding
 

@@ -11,15 +11,15 @@ and four rates instead of ten. GDM is not swept. Not run yet, but for smoke.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dhbe_tf.baselines.rival import Rival
-from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_tables, rivals
+from runs.ablation_jobs import Tried
 from runs.erasing_figures import Cloud, trade_off
 from runs.erasing_jobs import Erase, Implanted
 from runs.experiments import Options
@@ -39,27 +39,32 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Every method with every rate on every subset, and DHBE once."""
     jobs: list[Job] = []
     for suspect in _suspects(options):
-        jobs.append(Erase(suspect, classes.PRESETS[options.preset].erasing))
+        jobs.append(_erasing(suspect, options))
         for name in _METHODS:
             for share in _SHARES:
                 for subset in range(options.models or _SUBSETS[options.preset]):
-                    jobs += [Erase(suspect, _with_rate(options, name, rate), share, subset) for rate in _rates(options)]
+                    for rate in _rates(options):
+                        jobs.append(Tried(Erase(suspect, _with_rate(options, name, rate), share, subset)))
     return jobs
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
-    """One row per suspect, method, share and rate, a mean over subsets."""
+    """One row per suspect, method, share and rate, a mean over the subsets on which the method does not diverge."""
     rows = []
     for suspect in _suspects(options):
         for name in _METHODS:
             for share in _SHARES:
                 for rate in _rates(options):
                     method = _with_rate(options, name, rate)
-                    mine = [r for job, r in found.items() if _is(job, suspect, share) and _of(job).method == method]
+                    mine = _results(found, suspect, share, [method])
+                    finished = [one["after"] for one in mine if "after" in one]
                     row: dict[str, Any] = {"size": suspect.attack.size, "method": rivals.NAMES[name]}
-                    means = {key: 100 * float(np.mean([one["after"][key] for one in mine])) for key in ("acc", "asr")}
-                    rows.append({**row, "share": 100 * share, "rate": rate, "n": len(mine), **means})
+                    row |= {"share": 100 * share, "rate": rate, "n": len(mine), "diverged": len(mine) - len(finished)}
+                    for key in ("acc", "asr"):
+                        row[key] = 100 * float(np.mean([one[key] for one in finished])) if finished else None
+                    rows.append(row)
     columns = {"size": "trigger, px", "method": "method", "share": "data, %", "rate": "learning rate", "n": "subsets"}
+    columns["diverged"] = "of these diverged"
     columns |= {"acc": "ACC, %", "asr": "ASR, %"}
     return [Table("rates", f"Learning rates, preset {options.preset}", columns, rows)]
 
@@ -74,18 +79,15 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
         for name in _METHODS:
             methods = [_with_rate(options, name, rate) for rate in _rates(options)]
             panels[title][rivals.NAMES[name]] = [
-                _cloud(
-                    [r for job, r in found.items() if _is(job, suspect, share) and _of(job).method in methods], share
-                )
-                for share in _SHARES
+                _cloud(_results(found, suspect, share, methods), share) for share in _SHARES
             ]
-        (mine,) = [r for job, r in found.items() if _is(job, suspect, None) and isinstance(_of(job).method, DHBE)]
+        mine = found[_erasing(suspect, options)]
         stars[title] = (mine["after"]["acc"], mine["after"]["asr"])
     return [trade_off(panels, stars, f"ACC against ASR over learning rates, preset {options.preset}")]
 
 
 def _cloud(results: list[dict[str, Any]], share: float) -> Cloud:
-    acc, asr = ([one["after"][key] for one in results] for key in ("acc", "asr"))
+    acc, asr = ([one["after"][key] for one in results if "after" in one] for key in ("acc", "asr"))
     return Cloud(acc, asr, hollow=share < erasing_tables.SHARE)
 
 
@@ -102,10 +104,17 @@ def _with_rate(options: Options, name: str, rate: float) -> Rival:
     return rivals.at_rate(rivals.rivals(options.preset, digits=options.data is None)[name], rate)
 
 
-def _of(job: Job) -> Erase:
-    assert isinstance(job, Erase)
-    return job
+def _erasing(suspect: Implanted, options: Options) -> Erase:
+    return Erase(suspect, classes.PRESETS[options.preset].erasing)
 
 
-def _is(job: Job, suspect: Implanted, share: float | None) -> bool:
-    return _of(job).suspect == suspect and _of(job).share == share
+def _results(
+    found: Mapping[Job, dict[str, Any]], suspect: Implanted, share: float, methods: Sequence[Rival]
+) -> list[dict[str, Any]]:
+    """Of all subsets and these methods."""
+    tried = {job.erasing: result for job, result in found.items() if isinstance(job, Tried)}
+    return [
+        result
+        for job, result in tried.items()
+        if (job.suspect, job.share) == (suspect, share) and job.method in methods
+    ]

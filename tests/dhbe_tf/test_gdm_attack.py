@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data_prep.contract import ClassSplit
+from data_prep.diverged import Diverged
 from dhbe_tf.attacks.fine_tuned import FineTuned
 from dhbe_tf.attacks.patterns import Wandering, black_white, canonical, random_colours
 from dhbe_tf.training import Classification
@@ -17,6 +20,11 @@ SHORT = Classification("small-convnet", epochs=1, batch=4, crop=0, flip=False, l
 def _data(count: int = 12, side: int = 16) -> ClassSplit:
     images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
     return ClassSplit(images, np.arange(count) % 3, ("a", "b", "c"))
+
+
+def test_a_training_that_diverges_stops():
+    with pytest.raises(Diverged, match="the training diverged: its loss is .* at step 6 of 6"):
+        replace(SHORT, epochs=2, learning_rate=1e30).fit(_data(), seed=0)
 
 
 def _tops(images: tf.Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from suspects import SIDE, TARGET, accuracy, colours, normed, sleeper, success
 
 from data_prep.cost_schedule import CostSchedule
+from data_prep.diverged import Diverged
 from data_prep.threat import ClassSuspect
 from dhbe_tf.baselines import fine_pruning
 from dhbe_tf.baselines.attention_distillation import AttentionDistillation, attention, distance, stages
@@ -96,7 +97,7 @@ def test_few_images_are_repeated_until_there_are_enough_and_many_are_not():
 
 
 def test_a_rate_that_diverges_is_named():
-    with pytest.raises(ValueError, match="diverged in step"):
+    with pytest.raises(Diverged, match="training diverged"):
         FineTuning(replace(BRIEF, learning_rate=1e30, epochs=4)).mitigate(normed(), seed=0)
 
 

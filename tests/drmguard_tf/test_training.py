@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data_prep.batches import batches
 from data_prep.contract import Split
+from data_prep.diverged import Diverged
 from data_prep.poison import Poisoning
 from drmguard_tf.attacks.wanet import WaNet
 from drmguard_tf.training import ARCHITECTURES, Training
@@ -61,6 +62,11 @@ def test_training_finds_the_line_through_the_data():
     assert _answer(model, 0.0) == pytest.approx(-0.5, abs=0.05)
     assert _answer(model, 1.0) == pytest.approx(0.5, abs=0.05)
     assert _answer(model, 0.5) == pytest.approx(0, abs=0.05)
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    with pytest.raises(Diverged, match="its loss is .* at step 50 of 80"):
+        _line_training(steps=80, learning_rate=np.inf).fit(_grey([255] * 4, [1.0] * 4), seed=0)
 
 
 def test_the_loss_is_absolute_so_the_median_wins():

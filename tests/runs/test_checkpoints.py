@@ -15,7 +15,7 @@ from drmguard_tf.models import small_resnet
 from drmguard_tf.reference import examine
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.training import Training
-from runs.checkpoints import DiskJournal
+from runs.checkpoints import DiskJournal, beside
 
 TRAINING = Training("small-resnet", steps=8, batch=8, learning_rate=0.002, milestones=(0.5,))
 SEARCH = SteeredSearch(families=("patch", "generator"), restarts=2, steps=10, batch=4)
@@ -95,6 +95,28 @@ def test_one_checkpoint_is_kept_and_finish_removes_it(tmp_path):
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["step-8"]
     journal.finish()
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_checkpoint_that_is_written_again_at_its_own_step_stays(tmp_path):
+    journal, state = _journal(tmp_path / "kept"), tf.Variable(1.0)
+    assert journal.resume({"state": state}) == 0
+    journal.note(4, {})
+    journal.complete(4)
+    state.assign(2.0)
+    assert _journal(tmp_path / "kept").resume({"state": state}) == 4 and float(state) == 1
+
+
+def test_journals_of_a_command_lie_beside_its_output_and_end_together(tmp_path):
+    said: list[str] = []
+    journals = beside(tmp_path / "out", ("model", 3), say=said.append)
+    journals("first").resume({})
+    journals.opened[0].complete(2)
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.startswith(".out.unfinished-")
+    assert beside(tmp_path / "out", ("model", 4)).folder != folder
+    assert journals("first").resume({}) == 2 and said == ["first: going on at step 2"]
+    journals.finish()
+    assert not folder.exists()
 
 
 def test_a_damaged_checkpoint_is_reported_and_passed_over(tmp_path, undisturbed):

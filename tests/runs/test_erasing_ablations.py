@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from data_prep.contract import ClassSplit
+from data_prep.diverged import Diverged
 from dhbe_tf.attacks.badnets import BadNets
 from dhbe_tf.attacks.triggers import NINE, Patch, RandomSquare
 from dhbe_tf.baselines.fine_tuning import FineTuning
-from dhbe_tf.dhbe import DHBE, Diverged
+from dhbe_tf.dhbe import DHBE
 from runs import classes, jobs, rivals
 from runs.ablation_jobs import Moved, Tried
 from runs.ablation_tables import by_setting

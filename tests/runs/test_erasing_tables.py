@@ -17,6 +17,7 @@ from dhbe_tf.attacks.clean_label import CleanLabel
 from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_jobs, erasing_tables, store
+from runs.ablation_jobs import Tried
 from runs.erasing_figures import Logistic, logistic
 from runs.erasing_jobs import Erase, Implanted, Learned
 from runs.experiments import Options, experiment
@@ -145,9 +146,10 @@ def test_a_logistic_curve_is_recovered_from_its_points():
 
 def test_the_figure_sweeps_rates_shares_and_subsets():
     plan = experiment("dhbe_figure3").plan(None, Options("paper", models=2))
-    assert len(plan) == 3 * (1 + 4 * 2 * 2 * 10) and len({job.suspect for job in plan}) == 3
-    rates = {getattr(job.method, "tuning", None) and job.method.tuning.learning_rate for job in plan}
-    assert {0.002, 0.004, 0.02} <= rates and {job.share for job in plan} == {None, 0.04, 0.01}
+    assert len(plan) == 3 * (1 + 4 * 2 * 2 * 10) and len({getattr(job, "erasing", job).suspect for job in plan}) == 3
+    jobs = [getattr(job, "erasing", job) for job in plan]
+    rates = {getattr(job.method, "tuning", None) and job.method.tuning.learning_rate for job in jobs}
+    assert {0.002, 0.004, 0.02} <= rates and {job.share for job in jobs} == {None, 0.04, 0.01}
 
 
 def test_other_classes_and_networks_stand_beside_the_paper_s():
@@ -171,7 +173,11 @@ def test_the_figure_of_trade_offs_is_drawn_from_results():
     (figure,) = one.figures(found, options)
     assert figure.png()[:4] == b"\x89PNG"
     (table,) = one.tables(found, options)
-    assert len(table.rows) == 4 * 2 and table.rows[0]["asr"] == 50
+    assert len(table.rows) == 4 * 2 and table.rows[0]["asr"] == 50 and table.rows[0]["diverged"] == 0
+    diverging = next(job for job in jobs if isinstance(job, Tried))
+    (table,) = one.tables({**found, diverging: {"diverged": "at step 50"}}, options)
+    assert (table.rows[0]["n"], table.rows[0]["diverged"], table.rows[0]["asr"]) == (1, 1, None)
+    one.figures({**found, diverging: {"diverged": "at step 50"}}, options)
 
 
 def test_distillation_alone_stands_beside_dhbe_by_hand():

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from data_prep import class_table
 from data_prep.contract import ClassSplit
+from runs import trigger_finding
 from runs.cli import main
 
 layers = tf.keras.layers
@@ -67,6 +68,24 @@ def test_one_class_without_repair(given, tmp_path):
     record = json.loads((tmp_path / "found" / "find.json").read_text())
     assert [one["class"] for one in record["found"]] == [1] and record["defence"]["window"]["size"] == 8
     assert not (tmp_path / "found" / "model.h5").exists()
+
+
+@pytest.mark.parametrize("command", [("find-triggers",), ("erase", "--method", "gdm")])
+def test_an_interrupted_command_goes_on(given, tmp_path, monkeypatch, command):
+    model, faces = given
+    what = (*command, model, "--benign", faces, "--out", tmp_path / "out", *SHORT)
+
+    def killed(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trigger_finding, "_write", killed)
+        assert _run(*what)[0] == 2
+    (kept,) = tmp_path.iterdir()
+    assert kept.name.startswith(".out.unfinished-")
+    code, output = _run(*what)
+    assert code == 0 and "repair: going on at step" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_erase_with_gdm(given, tmp_path):
