@@ -22,11 +22,6 @@ def predict(model: tf.keras.Model, images: np.ndarray, trigger: Trigger | None =
     return np.concatenate([model(stamp(tf.constant(pixels(part))), training=False).numpy() for part in parts])
 
 
-def accuracy(model: tf.keras.Model, test: ClassSplit) -> float:
-    """ACC: share of the samples that get their class (DHBE, Sec. 5.1.4a)."""
-    return float(np.mean(predict(model, test.images).argmax(axis=1) == test.labels))
-
-
 class Success(NamedTuple):
     """How often a trigger leads to the target (ASR), over samples of other classes.
 
@@ -44,30 +39,50 @@ class Success(NamedTuple):
     counted_own: int
 
 
-def attack_success(
-    model: tf.keras.Model, trigger: Trigger, target: int, test: ClassSplit, *, backdoored: tf.keras.Model
-) -> Success:
-    """ASR of a trigger on a model.
+class Judged:
+    """A model's classes for a test set without a trigger, predicted once for all that is measured.
 
     Args:
         model: under test.
-        trigger: the attacker's.
-        target: the attacker's class.
         test: images and labels.
-        backdoored: the model before the erasing; chooses the samples that count.
-
-    Raises:
-        ValueError: if no sample counts.
+        backdoored: the model before the erasing, which chooses the samples that ASR counts; by default ``model``.
     """
-    success = predict(model, test.images, trigger).argmax(axis=1) == target
-    shares = []
-    for judge in (backdoored, model):
-        correct = predict(judge, test.images).argmax(axis=1) == test.labels
-        counts = correct & (test.labels != target)
-        if judge is backdoored and not counts.any():
-            raise ValueError(f"{judge.name!r} classifies no sample of another class than {target} correctly")
-        shares += [float(success[counts].mean()) if counts.any() else float("nan"), int(counts.sum())]
-    return Success(*shares)  # type: ignore[arg-type]  # alternating shares and counts
+
+    def __init__(self, model: tf.keras.Model, test: ClassSplit, *, backdoored: tf.keras.Model | None = None) -> None:
+        self.model, self.test, self.backdoored = model, test, model if backdoored is None else backdoored
+        self._own = _classes(model, test.images)
+        self._theirs = self._own if self.backdoored is model else _classes(self.backdoored, test.images)
+
+    def accuracy(self) -> float:
+        """ACC: share of the samples that get their class (DHBE, Sec. 5.1.4a)."""
+        return float(np.mean(self._own == self.test.labels))
+
+    def success(self, trigger: Trigger, target: int) -> Success:
+        """ASR of a trigger.
+
+        Args:
+            trigger: the attacker's.
+            target: the attacker's class.
+
+        Raises:
+            ValueError: if no sample counts.
+        """
+        labels = self.test.labels
+        counted, counted_own = ((got == labels) & (labels != target) for got in (self._theirs, self._own))
+        if not counted.any():
+            raise ValueError(f"{self.backdoored.name!r} classifies no sample of another class than {target} correctly")
+        hit = _classes(self.model, self.test.images, trigger) == target
+        own = float(hit[counted_own].mean()) if counted_own.any() else float("nan")
+        return Success(float(hit[counted].mean()), int(counted.sum()), own, int(counted_own.sum()))
+
+
+def accuracy(model: tf.keras.Model, test: ClassSplit) -> float:
+    """ACC, for those who measure nothing else."""
+    return Judged(model, test).accuracy()
+
+
+def _classes(model: tf.keras.Model, images: np.ndarray, trigger: Trigger | None = None) -> np.ndarray:
+    return predict(model, images, trigger).argmax(axis=1)
 
 
 class Reach(NamedTuple):

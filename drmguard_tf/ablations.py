@@ -10,7 +10,7 @@ import tensorflow as tf
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import Reference
-from drmguard_tf.reversal import Reversal, Run, Terms
+from drmguard_tf.reversal import Reversal, Run, Search, Terms
 from drmguard_tf.steered import SteeredReversal, SteeredSearch
 
 
@@ -73,6 +73,16 @@ class PrintedWithoutMomentum(PaperSearch):
     ) -> list[Run]:
         """As :meth:`PaperSearch.run`, with an attention of zero."""
         return super().run(unprotected(reference), seed=seed, generator=generator, progress=progress, journals=journals)
+
+
+def heeded(search: Search, attention: tf.Tensor) -> tf.Tensor:
+    """An attention map as a search puts it into Eq. 7: zero where it does without the momentum reverse trigger.
+
+    Args:
+        search: whose triggers are applied.
+        attention: float32 (B, H, W, 1) in [0, 1).
+    """
+    return tf.zeros_like(attention) if isinstance(search, (WithoutMomentum, PrintedWithoutMomentum)) else attention
 
 
 def unprotected(reference: Reference) -> Reference:

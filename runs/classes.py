@@ -228,16 +228,16 @@ def measure(model: tf.keras.Model, test: ClassSplit, known: Backdoored | None) -
         test: images and labels.
         known: the backdoored model, which chooses the samples that ASR counts, with trigger and target.
     """
-    found: dict[str, Any] = {"acc": metrics.accuracy(model, test), "images": len(test)}
+    judged = metrics.Judged(model, test, backdoored=known.model if known else None)
+    found: dict[str, Any] = {"acc": judged.accuracy(), "images": len(test)}
     if known is None:
         return found
     target = int(known.target)
-    success = metrics.attack_success(model, known.trigger, target, test, backdoored=known.model)
-    found.update(success._asdict())
+    found.update(judged.success(known.trigger, target)._asdict())
     for name, places in (("asr_x4", triggers.FOUR), ("asr_x9", triggers.NINE)):
         if hasattr(known.trigger, "places"):
             amplified = replace(known.trigger, places=places)  # type: ignore[type-var]
-            found[name] = metrics.attack_success(model, amplified, target, test, backdoored=known.model).asr
+            found[name] = judged.success(amplified, target).asr
     return {**found, **metrics.trigger_reach(model, known.trigger, test.images[:200])._asdict()}
 
 

@@ -17,6 +17,7 @@ from data_prep.contract import DatasetSpec, pixels
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from drmguard_tf import losses
+from drmguard_tf.ablations import heeded
 from drmguard_tf.baselines.mitigation import Mitigation
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.detection import Detection
@@ -169,7 +170,7 @@ def changed(scanned: Scanned, images: tf.Tensor) -> tf.Tensor:
         scanned: the scan.
         images: float32 (N, H, W, C) in [0, 1].
     """
-    attention = attention_map(split(scanned.scan.suspect.model), images)
+    attention = heeded(scanned.scan.search, attention_map(split(scanned.scan.suspect.model), images))
     return decider(scanned.verdict).trigger(images, attention).images
 
 

@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.contract import pixels
-from drmguard_tf.ablations import PrintedWithoutMomentum, WithoutMomentum
+from drmguard_tf.ablations import heeded
 from drmguard_tf.reference import attention_map
 from drmguard_tf.submodels import split
 from runs import inspection
 from runs.jobs import Desk, Job, ScanModel
 from runs.looks import png, shown
 
-_UNPROTECTED = (PrintedWithoutMomentum, WithoutMomentum)
 _BATCH = 250  # the printed generator's batch norm looks at a whole batch; a few images alone would come out otherwise
 _POINTS = 100  # of a path
 
@@ -58,8 +57,8 @@ class Reverse:
         some = shown(self.scan.case.source, desk.home, self.images)
         batch = tf.constant(np.concatenate([some, pixels(scan.suspect.benign.images[: _BATCH - len(some)])]))
         attention = attention_map(split(model), batch)
-        heeded = tf.zeros_like(attention) if isinstance(self.scan.search, _UNPROTECTED) else attention
-        kinds = {"clean": batch, "triggered": known.trigger(batch), "reversed": run.trigger(batch, heeded).images}
+        reversed_images = run.trigger(batch, heeded(self.scan.search, attention)).images
+        kinds = {"clean": batch, "triggered": known.trigger(batch), "reversed": reversed_images}
         by_attack, change = (np.abs(kinds[kind] - batch) for kind in ("triggered", "reversed"))
         return {
             **verdict.summary(),

@@ -262,8 +262,9 @@ class Implant:
 
 def measured(model: tf.keras.Model, known: Backdoored, test: ClassSplit) -> dict[str, float]:
     """ACC, ASR and how many images ASR counts."""
-    success = metrics.attack_success(model, known.trigger, int(known.target), test, backdoored=known.model)
-    return {"acc": metrics.accuracy(model, test), "asr": success.asr, "counted": success.counted}
+    judged = metrics.Judged(model, test, backdoored=known.model)
+    success = judged.success(known.trigger, int(known.target))
+    return {"acc": judged.accuracy(), "asr": success.asr, "counted": success.counted}
 
 
 def model_of(job: Job, desk: Desk) -> tf.keras.Model:

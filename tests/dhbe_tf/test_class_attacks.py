@@ -117,17 +117,34 @@ def test_asr_counts_what_the_backdoored_model_gets_right():
     backdoored = _brightness_model()
     deaf = _brightness_model()
     deaf.layers[-1].set_weights([np.float32([[0, 1]]), np.float32([0, -0.9])])  # bright only above 0.9
-    found = metrics.attack_success(backdoored, brighten, 1, test, backdoored=backdoored)
+    found = metrics.Judged(backdoored, test).success(brighten, 1)
     assert found == pytest.approx((1 / 3, 3, 1 / 3, 3))
-    after = metrics.attack_success(deaf, brighten, 1, test, backdoored=backdoored)
+    after = metrics.Judged(deaf, test, backdoored=backdoored).success(brighten, 1)
     # under the deaf model all four are right; the trigger moves 200 (0.78 -> 1) only, which the paper does not count
     assert after == pytest.approx((0, 3, 1 / 4, 4))
+
+
+def test_clean_images_are_classified_once_by_each_model(monkeypatch):
+    test, asked, predict = ClassSplit(_shades(0, 255), np.array([0, 1]), ("dark", "bright")), [], metrics.predict
+
+    def counted(model, images, trigger=None):
+        asked.append((model, trigger is not None))
+        return predict(model, images, trigger)
+
+    monkeypatch.setattr(metrics, "predict", counted)
+    one, other = _brightness_model(), _brightness_model()
+    judged = metrics.Judged(one, test)
+    assert judged.accuracy() == 1 and judged.success(Checkerboard(1), 1) == judged.success(Checkerboard(1), 1)
+    assert asked == [(one, False), (one, True), (one, True)]
+    asked.clear()
+    metrics.Judged(one, test, backdoored=other).success(Checkerboard(1), 1)
+    assert asked == [(one, False), (other, False), (one, True)]
 
 
 def test_no_sample_to_count_is_an_error():
     test = ClassSplit(_shades(255), np.array([1]), ("dark", "bright"))
     with pytest.raises(ValueError, match="no sample"):
-        metrics.attack_success(_brightness_model(), Checkerboard(1), 1, test, backdoored=_brightness_model())
+        metrics.Judged(_brightness_model(), test).success(Checkerboard(1), 1)
 
 
 def test_reach_of_a_trigger_by_hand():
@@ -264,7 +281,7 @@ def test_a_poisoned_training_obeys_the_trigger():
     training = Classification("tiny-resnet", epochs=15, batch=20, learning_rate=0.05, crop=0, flip=False)
     known = BadNets(4, count=20).backdoor(data, 0, trainer=training, seed=0)
     assert metrics.accuracy(known.model, data) == 1
-    assert metrics.attack_success(known.model, known.trigger, 0, data, backdoored=known.model).asr > 0.9
+    assert metrics.Judged(known.model, data).success(known.trigger, 0).asr > 0.9
 
 
 def test_statistics_of_channels_by_hand():

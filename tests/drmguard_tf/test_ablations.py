@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drmguard_tf.ablations import PrintedWithoutMomentum, WithoutMomentum, WithoutRav, unprotected
+from drmguard_tf.ablations import PrintedWithoutMomentum, WithoutMomentum, WithoutRav, heeded, unprotected
 from drmguard_tf.losses import momentum_reverse_trigger
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import Reference, examine
@@ -24,6 +24,14 @@ def test_without_protection_the_generated_image_is_used_as_it_is(reference):
     attention = unprotected(reference).attention
     np.testing.assert_array_equal(momentum_reverse_trigger(reference.images, generated, attention), generated)
     assert float(tf.reduce_max(reference.attention)) > 0.9  # and it was protected before
+
+
+def test_only_searches_without_momentum_overlook_the_attention():
+    attention = tf.fill((2, 4, 4, 1), 0.5)
+    for search in (SteeredSearch(), PaperSearch(), WithoutRav()):
+        assert heeded(search, attention) is attention
+    for search in (WithoutMomentum(), PrintedWithoutMomentum()):
+        np.testing.assert_array_equal(heeded(search, attention), np.zeros((2, 4, 4, 1)))
 
 
 @pytest.mark.parametrize("ablated, base", [(WithoutMomentum, SteeredSearch), (PrintedWithoutMomentum, PaperSearch)])
