@@ -17,8 +17,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.keras.protobuf.saved_metadata_pb2 import SavedMetadata
 from tensorflow.python.saved_model import load as graph_loader
 
-from runs import safety
-from runs.safety import UnreadableModel, UnsafeModel, inspect, load_model
+from runs.safety import UnreadableModel, UnsafeModel, inspect, load_model, second_opinion
 
 layers = tf.keras.layers
 
@@ -681,14 +680,14 @@ def test_an_object_that_is_no_functional_model_is_unreadable(savedmodel: Path, c
 
 def test_what_modelscan_objects_to_is_refused(h5: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = {"issues": [{"operator": "Evil", "description": "an evil operator"}], "errors": []}
-    monkeypatch.setattr(safety.ModelScan, "scan", lambda self, path: report)
+    monkeypatch.setattr(second_opinion.ModelScan, "scan", lambda self, path: report)
     with pytest.raises(UnsafeModel, match="an evil operator"):
         inspect(h5)
 
 
 def test_what_modelscan_fails_on_is_refused(h5: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = {"issues": [], "errors": [{"description": "could not finish"}]}
-    monkeypatch.setattr(safety.ModelScan, "scan", lambda self, path: report)
+    monkeypatch.setattr(second_opinion.ModelScan, "scan", lambda self, path: report)
     with pytest.raises(UnsafeModel, match="could not finish"):
         inspect(h5)
 
@@ -697,10 +696,10 @@ def test_what_modelscan_fails_on_is_refused(h5: Path, monkeypatch: pytest.Monkey
 def test_modelscan_finds_a_lambda_whatever_the_name_of_the_file(benign: Path, tmp_path: Path, form: str) -> None:
     path, source = tmp_path / "file", benign / NAMES[form]
     shutil.copytree(source, path) if source.is_dir() else shutil.copy(source, path)
-    safety._ask_modelscan(path, form)
+    second_opinion.ask_modelscan(path, form)
     EDITS[form](path)
     with pytest.raises(UnsafeModel, match="modelscan objects to file: .*Lambda"):
-        safety._ask_modelscan(path, form)
+        second_opinion.ask_modelscan(path, form)
 
 
 def _make_lambda(layer: dict) -> None:
