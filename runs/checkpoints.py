@@ -27,7 +27,7 @@ def _silent(text: str) -> None:
 
 
 class DiskJournal:
-    """A :class:`data_prep.journal.Journal` for one optimisation.
+    """A :class:`data_prep.journal.Journal` for one optimisation; ``began`` is the step at which it was resumed.
 
     Args:
         folder: of its checkpoints; removed by :meth:`finish`.
@@ -44,6 +44,7 @@ class DiskJournal:
         self.checkpoint: Optional[tf.train.Checkpoint] = None
         self.history: Optional[np.ndarray] = None
         self.last = time.monotonic()
+        self.began = 0
 
     def resume(self, state: Mapping[str, Any], history: Optional[np.ndarray] = None) -> int:
         """See :meth:`data_prep.journal.Journal.resume`; a damaged checkpoint is reported, removed and passed over."""
@@ -54,6 +55,7 @@ class DiskJournal:
                 if history is not None:
                     history[:step] = np.load(kept / "content" / "history.npy")
                 self.say(f"going on at step {step}")
+                self.began = step
                 return step
             self.say(f"{kept} is damaged and was removed")
             shutil.rmtree(kept)

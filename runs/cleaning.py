@@ -16,8 +16,8 @@ from dhbe_tf.baselines.rival import Rival, check
 from runs import erasing
 from runs import export as exports
 from runs import safety, store
+from runs.bars import Bar
 from runs.checkpoints import beside
-from runs.erasing import Bar
 from runs.measuring import measure_of
 from runs.report.erasing import ErasingPage, Pictures
 from runs.spent import metered

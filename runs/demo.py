@@ -14,7 +14,7 @@ import numpy as np
 from data_prep import image_table
 from data_prep.contract import Split
 from drmguard_tf.training import Training
-from runs import cases, commands, export, inspection, judging, parallel, safety, store, views
+from runs import cases, export, guarding, inspection, judging, parallel, safety, store, views
 from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.inspection import Scan
@@ -104,7 +104,7 @@ def _scan_and_clean(job: tuple[Scan, Any, Preset, Case]) -> dict[str, Any]:
             path = folder / f"{name}.h5"
             store.write_file(path, partial(model.save, include_optimizer=False))
     return {
-        "record": commands.scan_record(scanned),
+        "record": guarding.scan_record(scanned),
         "view": view,
         "controls": views.controls_of(scanned),
         "folder": folder,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -17,11 +16,11 @@ from dhbe_tf.dhbe import DHBE, Erasure, Losses
 from dhbe_tf.domain import Domain, declared, read
 from runs import export as exports
 from runs import safety, store
+from runs.bars import Bar
 from runs.checkpoints import beside
 from runs.measuring import measure_of
 from runs.report.erasing import ErasingPage, Pictures, Row, render
 
-Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _LEDE = (
     "DHBE copies a suspect model into a clean one without any data. One generator makes samples on which the two "
     "differ, and the copy follows the suspect there. Another makes small triggers, and the copy learns to ignore them."

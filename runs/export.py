@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import Task
+from data_prep.contract import TASKS, Task
 from drmguard_tf.submodels import split
-from runs import store
+from runs import safety, store
 
 _COMPARE = """
 import os, sys
@@ -47,6 +47,27 @@ def export(model: tf.keras.Model, task: Task, out: Path, probe: np.ndarray, fact
     """
     split(model)
     return ship(model, out, probe, output="angles", card=lambda result: _card(model, task, result, facts))
+
+
+def export_file(model: Path, task: str, record: Path | None, out: Path, seed: int) -> dict[str, Any]:
+    """Ship a model file; see :func:`export`.
+
+    Args:
+        model: the file.
+        task: "gaze" or "head-pose".
+        record: a JSON file whose facts go on the card.
+        out: see :func:`export`.
+        seed: of the images on which the reloaded model must agree.
+
+    Raises:
+        UnsafeModel, UnreadableModel, ValueError: if the file is refused or does not fit the task.
+    """
+    loaded = safety.load_model(model)
+    facts = store.read_json(record) if record else {}
+    if TASKS[task].size != loaded.output_shape[-1]:
+        raise ValueError(f"{model} has {loaded.output_shape[-1]} outputs, but {task} has {TASKS[task].size}")
+    probe = np.random.default_rng(seed).integers(0, 256, (8, *loaded.input_shape[1:]), dtype=np.uint8)
+    return export(loaded, TASKS[task], out, probe, {"record": facts, "source_sha256": store.digest_of_files(model)})
 
 
 def ship(

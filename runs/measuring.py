@@ -15,7 +15,7 @@ from data_prep.contract import ClassSplit
 from data_prep.threat import Backdoored, Suspect
 from drmguard_tf import metrics as regression
 from drmguard_tf.reference import check_fit
-from runs import classes, commands, store
+from runs import classes, evaluating, store
 
 Measure = Callable[[tf.keras.Model], dict[str, Any]]
 
@@ -54,7 +54,7 @@ def _errors(folder: Path, attack: Optional[Path], suspect: tf.keras.Model, white
     height, width = suspect.input_shape[1:3]
     spec, data = image_table.read(folder, size=(height, width))
     check_fit(Suspect(suspect, data))
-    known = None if attack is None else commands.known_attack(attack, suspect)[0]
+    known = None if attack is None else evaluating.known_attack(attack, suspect)[0]
 
     def measure(cleaned: tf.keras.Model) -> dict[str, Any]:
         model = in_pixels(cleaned, white)

@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from data_prep.contract import pixels
-from runs import commands, inspection, store
+from runs import inspection, store
+from runs.evaluating import known_attack
 
 _GAIN = 8  # of the difference pictures: warps and waves are meant to be missed by the eye
 
@@ -50,7 +51,7 @@ def export(pictures: Pictures, out: Path) -> dict[str, Any]:
         ValueError: if model, attack and table do not belong together.
     """
     spec, suspect = inspection.load_suspect(pictures.model, pictures.test)
-    known = commands.known_attack(pictures.attack, suspect.model)
+    known = known_attack(pictures.attack, suspect.model)
     order = np.random.default_rng(pictures.seed).permutation(len(suspect.benign))
     chosen = np.sort(order[: pictures.count])
     clean = pixels(suspect.benign.images[chosen])

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import click
 
-from runs.cli.options import bar, new_out_option, preset_option, refusing, seed_option
+from runs.cli.options import bar, new_out_option, preset_option, refusing, say, seed_option
 from runs.cli.rivals import RIVALS, erase_rival
 
 CLASS_ATTACKS = ("badnets", "clean-label", "trojaning", "watermark", "sig", "steganography")
@@ -97,7 +97,7 @@ def erase(
         options = replace(options, epochs=iterations, iterations=1)
     white = {None: None, "0-1": 1.0, "0-255": 255.0}[input_range]
     question = erasing.EraseOptions(model, white, mean, std, test, attack, options, seed, tensorboard)
-    record = erasing.erase(question, out, bar=bar, say=lambda text: click.echo(text, err=True))
+    record = erasing.erase(question, out, bar=bar, say=say)
     click.echo(erasing.describe(record))
     click.echo(f"written: {out}")
 
@@ -108,6 +108,7 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
     from runs import classes
     from runs import export as exports
     from runs import store
+    from runs.checkpoints import beside
 
     if attack != "none" and attack not in CLASS_ATTACKS:
         raise ValueError(f"--attack {attack} is for regression; for classes there are {', '.join(CLASS_ATTACKS)}")
@@ -118,9 +119,11 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
     chosen = classes.PRESETS[preset]
     how = chosen.trained(data)
     kind = None if attack == "none" else chosen.attack(attack, data)
-    goal = None if target is None else int(target)
-    with bar("training", how.steps(len(classes.read(data)[0]))) as progress:
-        known, test, record = classes.train(how, data, kind, goal, seed, progress)
+    goal, train = None if target is None else int(target), classes.read(data)[0]
+    asked = (how, kind, goal, seed, store.digest_of_arrays(train.images, train.labels))
+    journals = beside(out, asked, say=say)
+    with bar("training", how.steps(len(train))) as progress:
+        known, test, record = classes.train(how, data, kind, goal, seed, progress, journals)
 
     def fill(folder: Path) -> None:
         known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
@@ -129,6 +132,7 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
         class_table.write(folder / "test", test)
 
     store.write_directory(out, fill)
+    journals.finish()
     click.echo("\n".join(f"{name:12s} {value:.4g}" for name, value in record["metrics"].items()))
     click.echo(f"written: {out}")
 

@@ -17,6 +17,7 @@ from runs.cli.options import (
     out_option,
     preset_option,
     refusing,
+    say,
     seed_option,
     strategy_option,
     workers_option,
@@ -119,6 +120,7 @@ def train(
     \b
     Example:  drmguard train --attack wanet --target 15,-20 --seed 1 --out wanet1
     Writes:   model.h5, train.json, and the image tables benign/ and test/
+    An interrupted training goes on where it was when the same command is given again.
     """
     if task == "classification":
         if second_target is not None:
@@ -129,16 +131,16 @@ def train(
             raise ValueError("--architecture and --early-stop belong to regression; leave them out")
         train_classifier(data, attack, target, preset, seed, out)
         return
-    from runs import commands
+    from runs import training
 
     if attack not in ("none", *_attacks()):
         raise ValueError(f"--attack {attack} is for classes; add --task classification")
-    first, second = commands.parse_target(target), commands.parse_target(second_target)
-    options = commands.TrainOptions(
+    first, second = training.parse_target(target), training.parse_target(second_target)
+    options = training.TrainOptions(
         data, task, attack, first, rate, preset, seed, strategy, second, architecture, early_stop
     )
-    record = commands.train(options, out, workers=workers, bar=bar)
-    click.echo(commands.describe_training(record))
+    record = training.train(options, out, workers=workers, bar=bar, say=say)
+    click.echo(training.describe_training(record))
     click.echo(f"written: {out}")
 
 
@@ -166,12 +168,12 @@ def evaluate(model: Path, test: Path, attack: Optional[Path], out: Optional[Path
     Example:  drmguard evaluate --model wanet1/model.h5 --test wanet1/test --attack wanet1/train.json
     """
     from data_prep import class_table
-    from runs import commands, store
+    from runs import evaluating, store
 
     if (test / class_table.CLASSES).is_file():
         metrics = evaluate_classifier(model, test, attack)
     else:
-        metrics = commands.evaluate(model, test, attack)
+        metrics = evaluating.evaluate(model, test, attack)
     if out:
         store.write_json(out / "evaluate.json", {"model": model, "test": test, "attack": attack, "metrics": metrics})
     click.echo("\n".join(f"{name:8s} {value:.4g}" for name, value in metrics.items()))
@@ -254,14 +256,15 @@ def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
     Example:  drmguard scan --model suspect.h5 --benign faces/ --out scan1
               drmguard scan --model suspect.h5 --benign faces/ --method neural-cleanse
     faces/labels.csv has the columns image, pitch_rad, yaw_rad (or *_deg).
+    With --out, an interrupted search goes on where it was when the same command is given again.
     """
-    from runs import commands
+    from runs import guarding
 
-    scanned = commands.scan(commands.ScanOptions(**options), bar=bar)
-    record = commands.scan_record(scanned)
+    scanned = guarding.scan(guarding.ScanOptions(**options), bar=bar, say=say, out=out)
+    record = guarding.scan_record(scanned)
     if out:
-        commands.write_scan(scanned, record, out)
-    click.echo(json.dumps(record, indent=2) if as_json else commands.describe_scan(scanned, record["benign_error_deg"]))
+        guarding.write_scan(scanned, record, out)
+    click.echo(json.dumps(record, indent=2) if as_json else guarding.describe_scan(scanned, record["benign_error_deg"]))
     if scanned.verdict.backdoored:
         sys.exit(FOUND)
 
@@ -289,10 +292,12 @@ def mitigate(test: Optional[Path], attack: Optional[Path], out: Path, method: st
               drmguard mitigate --model suspect.h5 --benign faces/ --method anp --out pruned
     Writes:   model.h5, mitigate.json, report.html
     """
-    from runs import commands
+    from runs import guarding
 
-    record = commands.mitigate(commands.ScanOptions(**options), out, test=test, attack=attack, bar=bar, method=method)
-    click.echo(commands.describe_mitigation(record))
+    record = guarding.mitigate(
+        guarding.ScanOptions(**options), out, test=test, attack=attack, bar=bar, say=say, method=method
+    )
+    click.echo(guarding.describe_mitigation(record))
     click.echo(f"written: {out}")
 
 
@@ -311,7 +316,7 @@ def export(model: Path, task: str, record: Optional[Path], out: Path, seed: int)
     \b
     Example:  drmguard export --model cleaned/model.h5 --task gaze --record cleaned/mitigate.json --out shipped
     """
-    from runs import commands
+    from runs import export as exports
 
-    result = commands.export(model, task, record, out, seed)
+    result = exports.export_file(model, task, record, out, seed)
     click.echo(json.dumps(result, indent=2))

@@ -55,6 +55,11 @@ def bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+def say(text: str) -> None:
+    """A line for people, beside what the command prints as its answer."""
+    click.echo(text, err=True)
+
+
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--seed``."""
     return click.option(

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import click
 
-from runs.cli.options import bar
+from runs.cli.options import bar, say
 
 RIVALS = ("fine-tuning", "fine-pruning", "nad", "mcr", "neural-cleanse")
 
@@ -40,6 +40,6 @@ def erase_rival(
 
     rival = rivals.rivals(preset, digits=benign == "digits")[method]
     options = cleaning.CleanOptions(model, method, benign, share or 1.0, test, attack, seed, tensorboard)
-    record = cleaning.clean(options, rival, out, bar=bar, say=lambda text: click.echo(text, err=True))
+    record = cleaning.clean(options, rival, out, bar=bar, say=say)
     click.echo(cleaning.describe(record))
     click.echo(f"written: {out}")

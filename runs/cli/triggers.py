@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import click
 
-from runs.cli.options import new_out_option, preset_option, refusing, seed_option
+from runs.cli.options import new_out_option, preset_option, refusing, say, seed_option
 
 
 @click.command("find-triggers")
@@ -47,7 +47,7 @@ def find_triggers(
 
     question = trigger_finding.TriggerOptions(model, benign, target, test, attack, seed)
     defence = trigger_finding.realistic_of(preset, window)
-    record = trigger_finding.find(question, defence, out, repair=repair, say=_say)
+    record = trigger_finding.find(question, defence, out, repair=repair, say=say)
     click.echo(trigger_finding.describe(record))
     click.echo(f"written: {out}")
 
@@ -76,10 +76,6 @@ def erase_gdm(
     if benign is None:
         raise ValueError("--method gdm searches on benign images: name a table of classes with --benign")
     question = trigger_finding.TriggerOptions(model, benign, None, test, attack, seed)
-    record = trigger_finding.erase(question, trigger_finding.gdm_of(preset, trigger_size), out, say=_say)
+    record = trigger_finding.erase(question, trigger_finding.gdm_of(preset, trigger_size), out, say=say)
     click.echo(trigger_finding.describe(record))
     click.echo(f"written: {out}")
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

@@ -17,7 +17,7 @@ from drmguard_tf.attacks.input_aware import InputAware
 from drmguard_tf.attacks.multi_target import MultiTarget
 from drmguard_tf.convergence import EarlyStop
 from drmguard_tf.training import ARCHITECTURES, Trainer, Training
-from runs import cases, commands, safety, store, triggered
+from runs import cases, evaluating, safety, store, training, triggered
 from runs.cases import Case, Source
 from runs.checkpoints import DiskJournal
 from runs.presets import PRESETS
@@ -43,8 +43,8 @@ def _case(attack, target=TARGET, seed=1) -> Case:
     )
 
 
-def _options(attack: str, **changed) -> commands.TrainOptions:
-    options = commands.TrainOptions("heads", "gaze", attack, TARGET, None, "smoke", 0)
+def _options(attack: str, **changed) -> training.TrainOptions:
+    options = training.TrainOptions("heads", "gaze", attack, TARGET, None, "smoke", 0)
     return replace(options, **changed)
 
 
@@ -60,7 +60,7 @@ def test_a_learned_trigger_is_kept_and_comes_back(stored, home):
     test = case.source.parts(home, workers=1).test
     recorded = store.read_json(stored / "train.json")["metrics"]
     assert cases.measure(case, model, test, known.network) == pytest.approx(recorded, rel=1e-4)
-    (again,) = commands.known_attack(stored / "train.json", model)
+    (again,) = evaluating.known_attack(stored / "train.json", model)
     images = tf.constant(test.images[:3] / np.float32(255))
     np.testing.assert_array_equal(again.trigger(images), known.trigger(images))
     assert {"re_deg", "ae_deg", "dae_deg", "rav", "rnv", "cross_deg"} == set(recorded)
@@ -72,10 +72,10 @@ def test_another_file_in_the_trigger_s_place_is_refused(stored):
     try:
         path.write_bytes(right + b"\0")
         with pytest.raises(ValueError, match="is not the trigger that its record names"):
-            commands.known_attack(stored / "train.json", model)
+            evaluating.known_attack(stored / "train.json", model)
         path.unlink()
         with pytest.raises(ValueError, match="is missing; keep it beside train.json"):
-            commands.known_attack(stored / "train.json", model)
+            evaluating.known_attack(stored / "train.json", model)
     finally:
         path.write_bytes(right)
 
@@ -110,44 +110,44 @@ def test_a_rate_that_poisons_no_image_is_refused(home):
 
 def test_clean_label_has_no_rate():
     with pytest.raises(ValueError, match="clean-label has no --rate"):
-        commands.case_of(_options("clean-label", rate=0.1))
+        training.case_of(_options("clean-label", rate=0.1))
 
 
 def test_one_target_has_no_second():
     with pytest.raises(ValueError, match="wanet has no --second-target"):
-        commands.case_of(_options("wanet", second=(0.0, 0.1)))
+        training.case_of(_options("wanet", second=(0.0, 0.1)))
 
 
 def test_a_second_target_and_a_rate_reach_the_attack():
-    attack = commands.case_of(_options("multi-target", second=(0.0, 0.1), rate=0.3)).attack
+    attack = training.case_of(_options("multi-target", second=(0.0, 0.1), rate=0.3)).attack
     assert (attack.second, attack.rate) == ((0.0, 0.1), 0.3)
 
 
 @pytest.mark.parametrize("name", ["badnets", "wanet", "blend", "sig", "clean-label", "adaptive", "input-aware"])
 def test_every_attack_is_reached_by_its_name(name):
-    case = commands.case_of(_options(name))
+    case = training.case_of(_options(name))
     assert type(case.attack).__name__.lower() == name.replace("-", "")
 
 
 def test_an_attack_that_did_not_take_is_named():
     numbers = {"re_deg": 2.0, "ae_deg": 1.0, "dae_deg": 9.0, "rav": 0.1, "ae_2_deg": 30.0}
     record = {"training": {"steps": 100}, "steps_done": 100}
-    assert "did not take" in commands.describe_training({**record, "metrics": numbers})
-    assert "did not take" not in commands.describe_training({**record, "metrics": {**numbers, "ae_2_deg": 1.0}})
+    assert "did not take" in training.describe_training({**record, "metrics": numbers})
+    assert "did not take" not in training.describe_training({**record, "metrics": {**numbers, "ae_2_deg": 1.0}})
 
 
 def test_architecture_and_early_stop_reach_the_training(home):
-    assert commands.case_of(_options("badnets", architecture="small-mobilenet")).training == replace(
+    assert training.case_of(_options("badnets", architecture="small-mobilenet")).training == replace(
         PRESETS["smoke"].training, architecture="small-mobilenet"
     )
     with pytest.raises(ValueError, match="unknown architecture 'resnet'; there are resnet18"):
-        commands.case_of(_options("badnets", architecture="resnet"))
+        training.case_of(_options("badnets", architecture="resnet"))
     case, told = _case(LIGHT), []
     parts = case.source.parts(home, workers=1)
     cases.fit(case, parts, told.append, early_stop=EarlyStop(window=1, patience=1, least=0.99))
     assert told == [1, 3]  # the second loss is no hundredth of the first, so the third step is skipped
     record = {"training": {"steps": 3}, "steps_done": len(told), "metrics": {"re_deg": 1.0}}
-    assert "stopped early: 2 of 3 steps" in commands.describe_training(record)
+    assert "stopped early: 2 of 3 steps" in training.describe_training(record)
 
 
 @pytest.mark.parametrize("cleared", [True, False])

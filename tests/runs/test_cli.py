@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from data_prep.contract import GAZE, HEAD_POSE
 from drmguard_tf.paper import PaperSearch
-from runs import commands
+from runs import guarding, training
 from runs.cli import main
 from runs.presets import PRESETS
 
@@ -50,8 +50,8 @@ def test_every_option_is_explained_or_a_choice():
 @pytest.mark.parametrize("backdoored, code", [(True, 1), (False, 0)])
 def test_the_exit_code_of_a_scan_is_its_verdict(monkeypatch, backdoored, code):
     found = SimpleNamespace(verdict=SimpleNamespace(backdoored=backdoored))
-    monkeypatch.setattr(commands, "scan", lambda options, bar: found)
-    monkeypatch.setattr(commands, "scan_record", lambda scanned: {"verdict": "as found"})
+    monkeypatch.setattr(guarding, "scan", lambda options, **more: found)
+    monkeypatch.setattr(guarding, "scan_record", lambda scanned: {"verdict": "as found"})
     result = CliRunner().invoke(main, ["scan", "--model", "m.h5", "--benign", "faces", "--json"])
     assert result.exit_code == code
     assert '"verdict": "as found"' in result.output
@@ -62,49 +62,49 @@ def test_an_unknown_command_is_an_error():
 
 
 def test_target_is_read_in_degrees():
-    np.testing.assert_allclose(commands.parse_target("15,-20"), [np.pi / 12, -np.pi / 9])
-    assert commands.parse_target(None) is None
+    np.testing.assert_allclose(training.parse_target("15,-20"), [np.pi / 12, -np.pi / 9])
+    assert training.parse_target(None) is None
 
 
 @pytest.mark.parametrize("wrong", ["", "15;20", "15,", "91", "inf,0"])
 def test_a_target_that_is_none_is_refused(wrong):
     with pytest.raises(ValueError, match="--target"):
-        commands.parse_target(wrong)
+        training.parse_target(wrong)
 
 
-def _options(**changes: object) -> commands.ScanOptions:
+def _options(**changes: object) -> guarding.ScanOptions:
     settings = dict(model="m.h5", benign="faces", search="steered", threshold=None, controls=None, controls_dir=None)
-    return commands.ScanOptions(**{**settings, "preset": "paper", "seed": 0, "workers": None, **changes})
+    return guarding.ScanOptions(**{**settings, "preset": "paper", "seed": 0, "workers": None, **changes})
 
 
 def test_the_steered_search_is_calibrated_by_default():
-    assert commands.scan_of(_options(), GAZE).controls is not None
-    assert commands.scan_of(_options(controls=7), GAZE).controls.count == 7
-    assert commands.scan_of(_options(threshold="paper"), GAZE).controls is None
+    assert guarding.scan_of(_options(), GAZE).controls is not None
+    assert guarding.scan_of(_options(controls=7), GAZE).controls.count == 7
+    assert guarding.scan_of(_options(threshold="paper"), GAZE).controls is None
 
 
 @pytest.mark.parametrize("task", [GAZE, HEAD_POSE])
 def test_the_printed_search_of_the_paper_preset_is_the_papers(task):
-    question = commands.scan_of(_options(search="paper"), task)
+    question = guarding.scan_of(_options(search="paper"), task)
     assert question.search == PaperSearch.of(task)
     assert question.controls is None
 
 
 def test_rivals_are_calibrated_and_feature_re_has_a_constant():
     for method in ("neural-cleanse", "feature-re"):
-        question = commands.scan_of(_options(method=method), GAZE)
+        question = guarding.scan_of(_options(method=method), GAZE)
         assert question.search.families == (method.replace("-", "_"),) and question.controls is not None
-    assert commands.scan_of(_options(method="feature-re", threshold="paper"), GAZE).controls is None
+    assert guarding.scan_of(_options(method="feature-re", threshold="paper"), GAZE).controls is None
 
 
 def test_neural_cleanse_has_no_constant():
     with pytest.raises(ValueError, match="compares labels"):
-        commands.scan_of(_options(method="neural-cleanse", threshold="paper"), GAZE)
+        guarding.scan_of(_options(method="neural-cleanse", threshold="paper"), GAZE)
 
 
 def test_a_rival_has_no_choice_of_searches():
     with pytest.raises(ValueError, match="--search belongs to --method drmguard"):
-        commands.scan_of(_options(method="feature-re", search="paper"), GAZE)
+        guarding.scan_of(_options(method="feature-re", search="paper"), GAZE)
 
 
 @pytest.mark.parametrize("preset", ["paper", "cpu", "smoke"])
@@ -119,7 +119,7 @@ def test_methods_of_the_commands_are_those_of_every_preset(preset):
 
 def test_mitigation_is_told_its_method(monkeypatch):
     seen = {}
-    monkeypatch.setattr(commands, "mitigate", lambda options, out, **more: seen.update(more))
-    monkeypatch.setattr(commands, "describe_mitigation", lambda record: "done")
+    monkeypatch.setattr(guarding, "mitigate", lambda options, out, **more: seen.update(more))
+    monkeypatch.setattr(guarding, "describe_mitigation", lambda record: "done")
     arguments = ["mitigate", "--model", "m.h5", "--benign", "faces", "--out", "out", "--method", "anp"]
     assert CliRunner().invoke(main, arguments).exit_code == 0 and seen["method"] == "anp"
