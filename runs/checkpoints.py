@@ -6,6 +6,7 @@ removed afterwards, so a kill at any moment leaves a good one. Curves go to Tens
 
 from __future__ import annotations
 
+import glob
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -144,6 +145,17 @@ class Journals:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class _Beside(Journals):
+    """Beside the output of a command, which holds the answer to one question in the end."""
+
+    def finish(self) -> None:
+        """Other questions to the same output have left something too: none of them can go on now."""
+        super().finish()
+        stem, _, _ = self.folder.name.rpartition("-")
+        for left in self.folder.parent.glob(f"{glob.escape(stem)}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def beside(
     out: Path, question: Any, *, curves: Optional[Path] = None, say: Callable[[str], None] = _silent
 ) -> Journals:
@@ -155,4 +167,4 @@ def beside(
         curves, say: see :class:`Journals`.
     """
     folder = out.parent / f".{out.name}.unfinished-{store.digest(question)}"
-    return Journals(folder, seconds=_SECONDS, curves=curves, say=say)
+    return _Beside(folder, seconds=_SECONDS, curves=curves, say=say)

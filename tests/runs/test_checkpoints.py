@@ -113,10 +113,13 @@ def test_journals_of_a_command_lie_beside_its_output_and_end_together(tmp_path):
     journals.opened[0].complete(2)
     (folder,) = tmp_path.iterdir()
     assert folder.name.startswith(".out.unfinished-")
-    assert beside(tmp_path / "out", ("model", 4)).folder != folder
+    another = beside(tmp_path / "out", ("model", 4))
+    another("first").resume({})
+    another.opened[0].complete(1)
+    assert another.folder != folder and another.folder.is_dir()
     assert journals("first").resume({}) == 2 and said == ["first: going on at step 2"]
     journals.finish()
-    assert not folder.exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_checkpoint_is_reported_and_passed_over(tmp_path, undisturbed):
