@@ -160,6 +160,39 @@ class Erase:
         return self.method.mitigate(suspect, seed=self.seed, journals=desk.journal)
 
 
+@dataclass(frozen=True)
+class Untouched:
+    """What an attacker's trigger does to a benign model: the floor of every erasing.
+
+    Amplified triggers hide a good part of a small image, and lead somewhere by themselves.
+
+    Attributes:
+        suspect: whose trigger.
+    """
+
+    suspect: Implanted
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"trigger of {self.suspect.name.replace('train ', '')} on a benign model"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The suspect, and the benign model of its training and seed."""
+        return (self.suspect, self._benign)
+
+    @property
+    def _benign(self) -> Learned:
+        return Learned(self.suspect.data, self.suspect.training, self.suspect.seed)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns ``benign`` (as :func:`runs.classes.measure`); ASR counts what the benign model gets right."""
+        model, (trigger, target) = model_of(self._benign, desk), classes.known_trigger(desk.result(self.suspect))
+        _, test = classes.read(self.suspect.data)
+        return {"benign": classes.measure(model, test, Backdoored(model, trigger, np.array(target)))}
+
+
 def _moved(model: tf.keras.Model, known: Backdoored, test: ClassSplit) -> dict[str, np.ndarray]:
     differences = metrics.activation_differences(model, known.trigger, test.images[:_MOVED])
     return {name: np.quantile(norms, QUANTILES) for name, norms in differences.items()}

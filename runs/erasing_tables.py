@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from dhbe_tf.training import Classification
 from runs import classes, rivals, trigger_models
-from runs.erasing_jobs import Erase, Implanted, Method
+from runs.erasing_jobs import Erase, Implanted, Method, Untouched
 from runs.experiments import Options
 from runs.jobs import Job
 from runs.tables import Table, paper
@@ -170,7 +170,7 @@ def before_and_after(
 
 
 def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
-    """One row per attack, trigger size and moment: before, after DHBE, after distillation alone; means over seeds.
+    """Rows for every attack and size: before, after DHBE, after distillation alone, a benign model; means over seeds.
 
     Args:
         found: results.
@@ -187,11 +187,14 @@ def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
             if moment == "after":
                 row["seconds"] = float(np.mean([one["spent"]["seconds"] for one in results]))
             rows.append(row)
+        floor = [r["benign"] for job, r in found.items() if isinstance(job, Untouched) and _kind(job) == (attack, size)]
+        rows.append({"attack": attack, "size": size, "model": "benign", "n": len(floor), **_means(floor)})
         after += erased
     drops = [100 * (one["before"]["acc"] - one["after"]["acc"]) for one in after]
     asr = [100 * one["after"]["asr"] for one in after]
     notes = (
-        "All in %. ASR counts the test images of other classes that the backdoored model gets right.",
+        "All in %. ASR counts the test images of other classes that the backdoored model gets right, on the benign "
+        "model those that it gets right itself: no erasing can be expected to fall below that.",
         f"After DHBE: ASR {np.mean(asr):.1f} in the mean and {max(asr):.1f} at most; ACC {np.mean(drops):.1f} points "
         "lower in the mean.",
     )
@@ -208,7 +211,7 @@ def _once(pairs: Sequence[tuple[Erase, dict[str, Any]]]) -> list[tuple[Erase, di
     return list({job.suspect: (job, result) for job, result in pairs}.values())
 
 
-def _kind(job: Erase) -> tuple[str, int]:
+def _kind(job: Union[Erase, Untouched]) -> tuple[str, int]:
     return type(job.suspect.attack).__name__, job.suspect.attack.size
 
 

@@ -19,7 +19,7 @@ from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_jobs, erasing_tables, store
 from runs.ablation_jobs import Tried
 from runs.erasing_figures import Logistic, logistic
-from runs.erasing_jobs import Erase, Implanted, Learned
+from runs.erasing_jobs import Erase, Implanted, Learned, Untouched
 from runs.experiments import Options, experiment
 from runs.tables import paper
 
@@ -182,9 +182,17 @@ def test_the_figure_of_trade_offs_is_drawn_from_results():
     one.figures({**found, diverging: {"diverged": "at step 50"}}, options)
 
 
+def test_a_benign_model_meets_the_trigger_of_a_suspect(data):
+    found = Untouched(SUSPECT).do(_Desk())["benign"]  # it answers with class 0 always: half of the images are right
+    assert (found["acc"], found["asr"], found["counted"]) == (0.5, 0.0, 10) and found["asr_x9"] == 0
+    assert Untouched(SUSPECT).needs == (SUSPECT, Learned("digits", SUSPECT.training, 0))
+
+
 def test_distillation_alone_stands_beside_dhbe_by_hand():
     one = experiment("dhbe_erasing")
-    jobs = one.plan(None, Options("cpu"))
+    plan = one.plan(None, Options("cpu"))
+    jobs, floors = ([job for job in plan if isinstance(job, kind)] for kind in (Erase, Untouched))
+    assert [job.suspect for job in floors] == [job.suspect for job in jobs[::2]]
     assert [(type(job.suspect.attack).__name__, job.suspect.attack.size) for job in jobs[::2]] == [
         ("BadNets", 3),
         ("BadNets", 5),
@@ -194,9 +202,11 @@ def test_distillation_alone_stands_beside_dhbe_by_hand():
     assert [bool(job.method.weight) for job in jobs] == [True, False] * 4
     assert "distillation alone on" in jobs[1].name and "DHBE on" in jobs[0].name
     figures = [(0.88, 0.02, 0.1), (0.9, 0.98, 1.0)] * 3 + [(0.8, 0.1, 0.2), (0.9, 1.0, 1.0)]
-    (table,) = one.tables({job: _result(*figure) for job, figure in zip(jobs, figures)}, Options("cpu"))
-    assert [row["model"] for row in table.rows[:3]] == ["backdoored", "DHBE", "distillation alone"]
-    assert [row["asr"] for row in table.rows[:3]] == pytest.approx([100, 2, 98])
+    found = {job: _result(*figure) for job, figure in zip(jobs, figures)}
+    found |= {job: {"benign": {"acc": 0.9, "asr": 0.01, "asr_x4": 0.1, "asr_x9": 0.6}} for job in floors}
+    (table,) = one.tables(found, Options("cpu"))
+    assert [row["model"] for row in table.rows[:4]] == ["backdoored", "DHBE", "distillation alone", "benign"]
+    assert [row["asr"] for row in table.rows[:4]] == pytest.approx([100, 2, 98, 1])
     assert "ASR 4.0 in the mean and 10.0 at most; ACC 4.0 points lower" in table.notes[1]  # 2, 2, 2, 10; 2, 2, 2, 10
 
 
