@@ -29,7 +29,7 @@ DIGITS = "digits"
 _OF_A_DIGIT = 60  # of some 140 training digits of a class, clean-label poisons so many at most
 
 
-_FEW = Trojaning(neurons=3, draws=6, trigger_steps=250, batch=64)  # of 128 units, as 10 of ResNet18's 512
+_FEW = Trojaning(neurons=3, draws=6, trigger_steps=250, batch=64, share=0.05)  # of 128 units, as 10 of ResNet18's 512
 
 
 def _attacks(count: int, trojaning: Trojaning = Trojaning()) -> dict[str, ClassAttack]:
