@@ -162,7 +162,7 @@ class Erase:
 
 @dataclass(frozen=True)
 class Untouched:
-    """What an attacker's trigger does to a benign model: the floor of every erasing.
+    """What an attacker's trigger does to a benign model: what there is without any backdoor.
 
     Amplified triggers hide a good part of a small image, and lead somewhere by themselves.
 

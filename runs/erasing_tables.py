@@ -194,7 +194,7 @@ def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
     asr = [100 * one["after"]["asr"] for one in after]
     notes = (
         "All in %. ASR counts the test images of other classes that the backdoored model gets right, on the benign "
-        "model those that it gets right itself: no erasing can be expected to fall below that.",
+        "model those that it gets right itself: what the trigger does where there is no backdoor.",
         f"After DHBE: ASR {np.mean(asr):.1f} in the mean and {max(asr):.1f} at most; ACC {np.mean(drops):.1f} points "
         "lower in the mean.",
     )
