@@ -1,5 +1,5 @@
 """Commands, experiments and everything that touches files, clocks, seeds and devices."""
 
-from runs.quiet import silence
+from runs.before_tensorflow import prepare
 
-silence()  # here, because every process that runs a command or a part of one imports this package before TensorFlow
+prepare()  # here, because every process that runs a command or a part of one imports this package first

@@ -24,10 +24,18 @@ def here() -> dict[str, Any]:
             "numpy": np.__version__,
         },
         "commit": commit(),
-        "device": ", ".join(gpus) or f"{platform.machine()} CPU",
+        "device": ", ".join(gpus) or processor(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     }
+
+
+def processor() -> str:
+    """The processor as its maker calls it, where the system tells, and its architecture."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{next(names, platform.processor())} {platform.machine()} CPU".strip()
 
 
 @functools.lru_cache(maxsize=None)

@@ -115,7 +115,7 @@ def _cpu() -> TriggerPreset:
         _SMALL, replace(_SMALL, weight_decay=0.0), 0.3, GDM(_STAIRS, _REPAIR, screening=40), _ONE_TRIGGER
     )
     on_photographs = Contest(
-        classes.PRESETS["cpu"].training,
+        replace(classes.PRESETS["cpu"].training, epochs=8),  # the comparison asks for drops, not for the last two points
         Classification("narrow-resnet18", epochs=2, batch=64, learning_rate=0.01, milestones=(), peak=0.1, crop=2),
         0.05,
         GDM(_STAIRS, replace(_REPAIR, epochs=3, batch=64), screening=40),

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import click
 
-from runs import quiet
-
-quiet.silence()
-
-from runs.cli import bench, data, erase, guard, reproduce, triggers  # noqa: E402  # after the silence
+from runs.cli import bench, data, erase, guard, reproduce, triggers
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

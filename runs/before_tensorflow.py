@@ -1,4 +1,4 @@
-"""The one place where the start-up noise of TensorFlow and its companions is silenced."""
+"""What has to be settled before TensorFlow is first imported: how it computes on processors, and what it says."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ import os
 import warnings
 
 
-def silence() -> None:
-    """Call before the first import of TensorFlow. A user's own setting of the log level wins."""
+def prepare() -> None:
+    """Call before the first import of TensorFlow. What a user has set in the environment wins."""
+    _hasten()
+    _silence()
+
+
+def _hasten() -> None:
+    # By itself TensorFlow takes oneDNN's convolutions on newer Intel processors only. On an AMD EPYC with AVX2 a
+    # training step of the narrow ResNet18 takes 0.54 s without them and 0.32 s with them (MEASURED.md).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def _silence() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # C++ banners: CPU features, missing CUDA, TensorRT
     warnings.filterwarnings("ignore", message="[\\s\\S]*TensorFlow Addons")  # end-of-life notice at import
     warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")  # .h5 is deliberate
