@@ -45,13 +45,14 @@ class Judged:
     Args:
         model: under test.
         test: images and labels.
-        backdoored: the model before the erasing, which chooses the samples that ASR counts; by default ``model``.
+        before: the model before the erasing, judged on the same set. It chooses the samples that ASR counts; by
+            default ``model`` does.
     """
 
-    def __init__(self, model: tf.keras.Model, test: ClassSplit, *, backdoored: tf.keras.Model | None = None) -> None:
-        self.model, self.test, self.backdoored = model, test, model if backdoored is None else backdoored
+    def __init__(self, model: tf.keras.Model, test: ClassSplit, *, before: Judged | None = None) -> None:
+        self.model, self.test = model, test
         self._own = _classes(model, test.images)
-        self._theirs = self._own if self.backdoored is model else _classes(self.backdoored, test.images)
+        self._choosing = before or self
 
     def accuracy(self) -> float:
         """ACC: share of the samples that get their class (DHBE, Sec. 5.1.4a)."""
@@ -68,9 +69,10 @@ class Judged:
             ValueError: if no sample counts.
         """
         labels = self.test.labels
-        counted, counted_own = ((got == labels) & (labels != target) for got in (self._theirs, self._own))
+        counted, counted_own = ((one._own == labels) & (labels != target) for one in (self._choosing, self))
         if not counted.any():
-            raise ValueError(f"{self.backdoored.name!r} classifies no sample of another class than {target} correctly")
+            model = self._choosing.model.name
+            raise ValueError(f"{model!r} classifies no sample of another class than {target} correctly")
         hit = _classes(self.model, self.test.images, trigger) == target
         own = float(hit[counted_own].mean()) if counted_own.any() else float("nan")
         return Success(float(hit[counted].mean()), int(counted.sum()), own, int(counted_own.sum()))

@@ -231,7 +231,8 @@ def measure(model: tf.keras.Model, test: ClassSplit, known: Backdoored | None) -
         test: images and labels.
         known: the backdoored model, which chooses the samples that ASR counts, with trigger and target.
     """
-    judged = metrics.Judged(model, test, backdoored=known.model if known else None)
+    before = metrics.Judged(known.model, test) if known is not None and known.model is not model else None
+    judged = metrics.Judged(model, test, before=before)
     found: dict[str, Any] = {"acc": judged.accuracy(), "images": len(test)}
     if known is None:
         return found

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from data_prep.threat import ClassSuspect
+from data_prep.contract import ClassSplit
+from data_prep.threat import Backdoored, ClassSuspect
+from dhbe_tf import metrics
 from dhbe_tf.attacks.fine_tuned import FineTuned
 from dhbe_tf.attacks.planted import Planted
 from dhbe_tf.gdm.defence import GDM, attacked, drawn, main_axes, typicality
 from dhbe_tf.gdm.pixel_search import PixelSearch
 from dhbe_tf.gdm.realistic import Realistic
-from dhbe_tf.gdm.retraining import Stamped
+from dhbe_tf.gdm.retraining import Retraining, Stamped
 from dhbe_tf.gdm.staircase import Distribution, Search, distribution, responses, samples
 from dhbe_tf.gdm.windows import Box, Found
 from runs.jobs import Desk, Job
@@ -74,7 +77,34 @@ class Compare:
                 for target in chosen
             ]
         )
-        ways = {
+        after, seconds = self._repaired(models, single, known, suspect, test, desk)
+        return {
+            "before": {name: desk.result(self.suspect)[name] for name in ("acc", "asr", "counted")},
+            "after": after,
+            "target": int(known.target),
+            "chosen": chosen,
+            "responses": np.round(found, 4),
+            "levels": [_levels(each) for each in models],
+            **self._told(models, search, known),
+            "single_distance": _distance(chosen, single, known),
+            "seconds_screening_per_class": screened["seconds"] / len(found),
+            "seconds_modelling_per_class": modelled["seconds"] / len(chosen),
+            "seconds_single_per_class": one_search["seconds"] / len(chosen),
+            "seconds_repair": seconds,
+            "peak_mib": max(screened["peak_mib"], modelled["peak_mib"]),
+        }
+
+    def _repaired(
+        self,
+        models: list[Distribution],
+        single: list[np.ndarray],
+        known: Backdoored,
+        suspect: ClassSuspect,
+        test: ClassSplit,
+        desk: Desk,
+    ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+        """What each repair reached, and its seconds."""
+        ways: dict[str, tuple[Retraining, Callable[[int, int], list[Stamped]]]] = {
             "gdm": (self.gdm.retraining, lambda epoch, count: drawn(models, epoch, count)),
             "pixels": (
                 self.gdm.retraining,
@@ -82,35 +112,29 @@ class Compare:
             ),
             "clean": (replace(self.gdm.retraining, share=0.0), lambda epoch, count: []),
         }
-        after, seconds = {}, {}
+        before, after, seconds = metrics.Judged(suspect.model, test), {}, {}
         for way, (retraining, draw) in ways.items():
             repaired, took = metered(
                 lambda: retraining.repair(suspect, draw, seed=self.seed, journal=desk.journal(f"repair-{way}"))
             )
-            after[way], seconds[way] = measured(repaired, known, test), took["seconds"]
-        true = getattr(known.trigger, "pattern")
-        mine = next((each for each in models if each.target == int(known.target)), None)
+            after[way] = measured(metrics.Judged(repaired, test, before=before), known)
+            seconds[way] = took["seconds"]
+        return after, seconds
+
+    def _told(self, models: list[Distribution], search: Search, known: Backdoored) -> dict[str, Any]:
+        """What the modelled distribution says of the true trigger, and what figures show of it."""
+        target, true = int(known.target), _pattern(known)
+        mine = next((each for each in models if each.target == target), None)
         cloud = mine.sample(_INSIDE, seed=1) if mine else None
+        shown = mine or models[0]
         return {
-            "before": measured(model, known, test),
-            "after": after,
-            "target": int(known.target),
-            "chosen": chosen,
-            "responses": np.round(found, 4),
-            "levels": [_levels(each) for each in models],
             "inside": None if cloud is None else float(typicality(cloud, true[None])[0]),
             "inside_in_full": None if cloud is None else float(typicality(cloud, true[None], axes=None)[0]),
-            "strangers": [] if cloud is None else self._strangers(cloud, search, int(known.target), true.shape),
-            "true_response": search.response(true[None], int(known.target), seed=self.seed),
-            "single_distance": _distance(chosen, single, int(known.target), true),
-            "projection": _projection(models[0], true),
-            "samples": [np.round(samples(part.generator, 10, seed=0), 3) for part in models[0].parts],
+            "strangers": [] if cloud is None else self._strangers(cloud, search, target, true.shape),
+            "true_response": search.response(true[None], target, seed=self.seed),
+            "projection": _projection(shown, true),
+            "samples": [np.round(samples(part.generator, 10, seed=0), 3) for part in shown.parts],
             "true": np.round(true, 3),
-            "seconds_screening_per_class": screened["seconds"] / len(found),
-            "seconds_modelling_per_class": modelled["seconds"] / len(chosen),
-            "seconds_single_per_class": one_search["seconds"] / len(chosen),
-            "seconds_repair": seconds,
-            "peak_mib": max(screened["peak_mib"], modelled["peak_mib"]),
         }
 
     def _strangers(
@@ -132,9 +156,14 @@ def _levels(model: Distribution) -> list[dict[str, float]]:
     return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
 
 
-def _distance(chosen: list[int], single: list[np.ndarray], target: int, true: np.ndarray) -> float | None:
+def _pattern(known: Backdoored) -> np.ndarray:
+    return getattr(known.trigger, "pattern")
+
+
+def _distance(chosen: list[int], single: list[np.ndarray], known: Backdoored) -> float | None:
     """Mean absolute difference between the single trigger and the true one."""
-    return float(np.abs(single[chosen.index(target)] - true).mean()) if target in chosen else None
+    target = int(known.target)
+    return float(np.abs(single[chosen.index(target)] - _pattern(known)).mean()) if target in chosen else None
 
 
 def _projection(model: Distribution, true: np.ndarray) -> dict[str, Any]:
@@ -181,14 +210,14 @@ class Locate:
         suspect, known = ClassSuspect(model, benign), self.suspect.known(model, train)
         found, searched = metered(lambda: self.defence.find(suspect, seed=self.seed, journal=desk.journal("windows")))
         repair, repaired = metered(lambda: self.defence.mitigate(suspect, found, seed=self.seed, journals=desk.journal))
-        attack, planted = self.suspect.attack, None
+        attack, before = self.suspect.attack, metrics.Judged(model, test)
         assert isinstance(attack, Planted)
         top, left = attack.place(test.image_shape[0], seed=self.suspect.seed)
         planted = Box(top, left, top + attack.size, left + attack.size)
         ranked = [one.heat.target for one in found]
         return {
-            "before": measured(model, known, test),
-            "after": measured(repair.model, known, test),
+            "before": measured(before, known),
+            "after": measured(metrics.Judged(repair.model, test, before=before), known),
             "target": int(known.target),
             "planted": planted,
             "rank": ranked.index(int(known.target)),

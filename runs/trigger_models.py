@@ -115,7 +115,7 @@ def _cpu() -> TriggerPreset:
         _SMALL, replace(_SMALL, weight_decay=0.0), 0.3, GDM(_STAIRS, _REPAIR, screening=40), _ONE_TRIGGER
     )
     on_photographs = Contest(
-        replace(classes.PRESETS["cpu"].training, epochs=8),  # the comparison asks for drops, not for the last two points
+        replace(classes.PRESETS["cpu"].training, epochs=8),  # it is drops that are compared
         Classification("narrow-resnet18", epochs=2, batch=64, learning_rate=0.01, milestones=(), peak=0.1, crop=2),
         0.05,
         GDM(_STAIRS, replace(_REPAIR, epochs=3, batch=64), screening=40),
@@ -252,7 +252,7 @@ class Implant:
             known = self.attack.implant(benign, train, self.target, seed=self.seed, journal=journal)
         else:
             known = self.attack.backdoor(train, self.target, trainer=self.training, seed=self.seed)
-        return {**measured(known.model, known, test), **keep(known.model, self, desk.home)}
+        return {**measured(metrics.Judged(known.model, test), known), **keep(known.model, self, desk.home)}
 
     def known(self, model: tf.keras.Model, train: ClassSplit) -> Backdoored:
         """The model with trigger and target, for evaluation only."""
@@ -260,9 +260,8 @@ class Implant:
         return Backdoored(model, trigger, np.array(self.target))
 
 
-def measured(model: tf.keras.Model, known: Backdoored, test: ClassSplit) -> dict[str, float]:
+def measured(judged: metrics.Judged, known: Backdoored) -> dict[str, float]:
     """ACC, ASR and how many images ASR counts."""
-    judged = metrics.Judged(model, test, backdoored=known.model)
     success = judged.success(known.trigger, int(known.target))
     return {"acc": judged.accuracy(), "asr": success.asr, "counted": success.counted}
 

@@ -33,7 +33,8 @@ _KINDS = (("badnets", 3), ("badnets", 5), ("clean-label", 5), ("trojaning", 7))
 def plan(preset: Preset, options: Options) -> list[Job]:
     """A suspect of every kind and seed, erased twice, and its trigger on a benign model."""
     kinds = _KINDS[:1] if options.preset == "smoke" else _KINDS
-    erasing, planned = classes.PRESETS[options.preset].erasing, []
+    erasing = classes.PRESETS[options.preset].erasing
+    planned: list[Job] = []
     for attack, size in kinds:
         for suspect in erasing_tables.suspects(options, (attack,), (size,), seeds=1):
             planned += [Erase(suspect, method, seed=suspect.seed) for method in (erasing, replace(erasing, weight=0.0))]

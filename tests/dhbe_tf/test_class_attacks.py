@@ -119,7 +119,7 @@ def test_asr_counts_what_the_backdoored_model_gets_right():
     deaf.layers[-1].set_weights([np.float32([[0, 1]]), np.float32([0, -0.9])])  # bright only above 0.9
     found = metrics.Judged(backdoored, test).success(brighten, 1)
     assert found == pytest.approx((1 / 3, 3, 1 / 3, 3))
-    after = metrics.Judged(deaf, test, backdoored=backdoored).success(brighten, 1)
+    after = metrics.Judged(deaf, test, before=metrics.Judged(backdoored, test)).success(brighten, 1)
     # under the deaf model all four are right; the trigger moves 200 (0.78 -> 1) only, which the paper does not count
     assert after == pytest.approx((0, 3, 1 / 4, 4))
 
@@ -137,8 +137,8 @@ def test_clean_images_are_classified_once_by_each_model(monkeypatch):
     assert judged.accuracy() == 1 and judged.success(Checkerboard(1), 1) == judged.success(Checkerboard(1), 1)
     assert asked == [(one, False), (one, True), (one, True)]
     asked.clear()
-    metrics.Judged(one, test, backdoored=other).success(Checkerboard(1), 1)
-    assert asked == [(one, False), (other, False), (one, True)]
+    metrics.Judged(one, test, before=metrics.Judged(other, test)).success(Checkerboard(1), 1)
+    assert asked == [(other, False), (one, False), (one, True)]
 
 
 def test_no_sample_to_count_is_an_error():
