@@ -10,6 +10,7 @@ import numpy as np
 
 from dhbe_tf.training import Classification
 from runs import classes, rivals, trigger_models
+from runs.data_folder import DataFolder
 from runs.erasing_jobs import Erase, Implanted, Method, Untouched
 from runs.experiments import Options
 from runs.jobs import Job
@@ -59,7 +60,7 @@ def suspects(
 
 def data(options: Options) -> str:
     """What :func:`runs.classes.read` reads."""
-    return classes.DIGITS if options.data is None else str(options.data.resolve())
+    return classes.DIGITS if options.data is None else DataFolder.of(options.data)
 
 
 def _built(training: Classification, architecture: Optional[str]) -> Classification:

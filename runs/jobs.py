@@ -22,6 +22,7 @@ from drmguard_tf.unlearning import Unlearning
 from runs import cases, controls, inspection, judging, results, safety, store, triggers
 from runs.cases import Case, Source
 from runs.controls import Controls
+from runs.data_folder import DataFolder
 from runs.inspection import Scan
 from runs.spent import metered
 
@@ -281,8 +282,17 @@ def key(job: Job) -> str:
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """Every setting of a job, as plain values."""
-    return {"kind": type(job).__name__, **store.plain(asdict(job))}
+    """Every setting of a job, as plain values; data sets by name and content."""
+    return {"kind": type(job).__name__, **store.plain(_named(asdict(job)))}
+
+
+def _named(value: Any) -> Any:
+    """A setting with folders of data by their name and content, not by the place where they lie on this machine."""
+    if isinstance(value, DataFolder):
+        return {"folder": Path(value).name, "content": value.content}
+    if isinstance(value, dict):
+        return {key: _named(each) for key, each in value.items()}
+    return type(value)(map(_named, value)) if type(value) in (list, tuple) else value
 
 
 def in_order(jobs: list[Job]) -> list[list[Job]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_prep.contract import GAZE, HEAD_POSE
 from runs.cases import Case, Source, Table
+from runs.data_folder import DataFolder
 from runs.jobs import Job, Train
 from runs.presets import Preset
 
@@ -32,7 +33,7 @@ _FIRST_SEED = {  # the same attack on the same data is the same model in every e
 def sources(preset: Preset, data: Optional[Path]) -> list[Source]:
     """An image table, or synthetic heads for gaze and for head pose."""
     if data:
-        return [Source(Table(str(data.resolve())))]
+        return [Source(Table(DataFolder.of(data)))]
     return [Source(replace(preset.heads, task=task)) for task in (GAZE, HEAD_POSE)]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from dhbe_tf.attacks.fine_tuned import FineTuned
 from dhbe_tf.attacks.planted import Planted
 from runs import trigger_figures
+from runs.data_folder import DataFolder
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job
@@ -32,7 +33,7 @@ def models(options: Options) -> int:
 def compared(options: Options, attacks: Sequence[FineTuned]) -> list[Job]:
     """A suspect and its repairs for each attack; tuning and share are the preset's."""
     contest = presets()[options.preset].contest(options.data)
-    source = "digits" if options.data is None else str(options.data.resolve())
+    source = "digits" if options.data is None else DataFolder.of(options.data)
     targets = np.random.default_rng(1).integers(0, _TARGETS, len(attacks)).tolist()
     made = [replace(attack, share=contest.share, tuning=contest.tuning) for attack in attacks]
     suspects = [Implant(source, contest.training, one, target, k) for k, (one, target) in enumerate(zip(made, targets))]

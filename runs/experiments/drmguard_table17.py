@@ -20,6 +20,7 @@ from typing import Any
 from drmguard_tf.ablations import WithoutRav
 from runs import classes, guard_tables
 from runs.class_scans import Defender, ScanClassifier
+from runs.data_folder import DataFolder
 from runs.erasing_jobs import Implanted, Learned
 from runs.experiments import Options
 from runs.figures import Figure, identification
@@ -35,7 +36,7 @@ _CLASSES = 10  # of the digits and of CIFAR-10
 
 def plan(preset: Preset, options: Options) -> list[Job]:
     """Scans of benign classifiers and of BadNets."""
-    data = classes.DIGITS if options.data is None else str(options.data.resolve())
+    data = classes.DIGITS if options.data is None else DataFolder.of(options.data)
     trained, count = classes.PRESETS[options.preset], guard_tables.models(options)
     training, attack = trained.trained(data), trained.attack("badnets", data)
     search = WithoutRav(**asdict(preset.search))

@@ -17,6 +17,7 @@ import numpy as np
 
 from runs import statistics, suspects
 from runs.cases import Case, Source, Table
+from runs.data_folder import DataFolder
 from runs.experiments import Options
 from runs.figures import Figure, identification
 from runs.jobs import Job, ScanModel
@@ -29,7 +30,7 @@ _ATTACKS = ("badnets", "wanet")
 
 def plan(preset: Preset, options: Options) -> list[Job]:
     """Scans of ``models`` benign models and as many of each attack, each with its own seed and target."""
-    source = Source(Table(str(options.data.resolve())) if options.data else preset.heads)
+    source = Source(Table(DataFolder.of(options.data)) if options.data else preset.heads)
     models = options.models or (2 if options.preset == "smoke" else 5)
     cases = [Case(source, preset.training, None, None, seed) for seed in range(models)]
     for kind, name in enumerate(_ATTACKS, 1):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from runs.cases import Case, Source, Table
+from runs.data_folder import DataFolder
 from runs.experiments import Options
 from runs.figures import Figure, identification
 from runs.jobs import Job, ScanModel
@@ -23,7 +24,7 @@ _TARGET = (0.2, -0.3, 0.1)
 
 def plan(preset: Preset, options: Options) -> list[Job]:
     """A benign, a BadNets and a WaNet model."""
-    source = Source(Table(str(options.data.resolve())) if options.data else preset.heads)
+    source = Source(Table(DataFolder.of(options.data)) if options.data else preset.heads)
     task = source.data.spec.task
     cases = [Case(source, preset.training, None, None, 0)]
     for seed, name in enumerate(("badnets", "wanet"), 1):

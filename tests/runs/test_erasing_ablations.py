@@ -178,10 +178,11 @@ def _names() -> list[str]:
     return ["Fine-tuning", "Fine-pruning", "NAD", "MCR", "Neural Cleanse", "GDM", "DHBE"]
 
 
-def test_other_data_stands_beside_the_paper_s_by_its_name():
-    one, options = experiment("dhbe_table4"), Options("smoke", Path("some/cifar-100-python"))
+def test_other_data_stands_beside_the_paper_s_by_its_name(tmp_path):
+    one, options = experiment("dhbe_table4"), Options("smoke", tmp_path / "cifar-100-python")
+    options.data.mkdir()
     plan = one.plan(None, options)
-    assert len(plan) == 7 and {job.suspect.data for job in plan} == {str(Path("some/cifar-100-python").resolve())}
+    assert len(plan) == 7 and {job.suspect.data for job in plan} == {str(options.data.resolve())}
     (table,) = one.tables({job: _result(0.7, 0.2) for job in plan}, options)
     names = ["Fine-tuning, 0.01", "Fine-tuning, 0.001", "NAD, 0.01", "NAD, 0.001", "Neural Cleanse", "GDM", "DHBE"]
     assert [row["method"] for row in table.rows] == names
