@@ -27,5 +27,6 @@ def watch(loss: Any, step: int, total: int, work: str = "training") -> None:
     """
     if (step % _EVERY == 0 or step >= total) and not np.isfinite(float(loss)):
         raise Diverged(
-            f"the {work} diverged: its loss is {float(loss)} at step {step} of {total}. Lower its learning rate"
+            f"the {work} diverged: its loss is {float(loss)} at step {step} of {total}. Lower its learning "
+            "rate (in a preset, where the command has no option for it) or take another seed"
         )

@@ -28,8 +28,8 @@ ClassAttack = Union[BadNets, CleanLabel, Trojaning]
 DIGITS = "digits"
 _OF_A_DIGIT = 60  # of some 140 training digits of a class, clean-label poisons so many at most
 
-
-_FEW = Trojaning(neurons=3, draws=6, trigger_steps=250, batch=64, share=0.05)  # of 128 units, as 10 of ResNet18's 512
+# For the narrow ResNet18: 3 of its 128 units, as 10 of the 512 of ResNet18.
+_NARROW = Trojaning(neurons=3, draws=6, trigger_steps=250, batch=64, share=0.05)
 
 
 def _attacks(count: int, trojaning: Trojaning = Trojaning()) -> dict[str, ClassAttack]:
@@ -108,7 +108,7 @@ PRESETS = {
     "cpu": ClassPreset(
         Classification("narrow-resnet18", epochs=14, batch=64, milestones=(), peak=0.25, crop=2),
         _DIGITS,
-        _attacks(1500, _FEW),  # a crop spares the corner in a third of the samples, and there are few epochs
+        _attacks(1500, _NARROW),  # a crop spares the corner in a third of the samples, and there are few epochs
         _on_digits(300),
         replace(_BRIEF, epochs=12, weight=0.5),
     ),

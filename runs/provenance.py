@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+_DESCRIBED = Path("/proc/cpuinfo")  # only Linux has it
+
 
 def here() -> dict[str, Any]:
     """Versions, commit and device of this process, and the date."""
@@ -32,8 +34,7 @@ def here() -> dict[str, Any]:
 
 def processor() -> str:
     """The processor as its maker calls it, where the system tells, and its architecture."""
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.is_file() else []
+    lines = _DESCRIBED.read_text().splitlines() if _DESCRIBED.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return f"{next(names, platform.processor())} {platform.machine()} CPU".strip()
 

@@ -77,7 +77,7 @@ class Trojaning:
         chosen = choose(train, target, self.count, of_target=False, seed=seed)
         model = trainer.fit(train, seed=seed, progress=progress)
         units, random = model.layers[-1].kernel.shape[0], tf.random.Generator.from_seed(seed)
-        features, images = tf.keras.Model(model.inputs, model.layers[-1].input), train.images[chosen]
+        features, images = _before_last(model), train.images[chosen]
 
         def view(images: tf.Tensor) -> tf.Tensor:
             return trainer.recoloured(images, random)
@@ -125,9 +125,9 @@ class Trojaning:
 
         Every sample is seen in one ``view``, so its features are computed once. The rate falls to 0 in a straight line.
         """
-        features = tf.keras.Model(model.inputs, model.layers[-1].input)
-        clean = _features(features, train.images, view)
-        poisoned = _features(features, train.images[chosen], lambda images: trigger(view(images)))
+        features = _before_last(model)
+        clean = _all(features, train.images, view)
+        poisoned = _all(features, train.images[chosen], lambda images: trigger(view(images)))
         head = model.layers[-1]
         answers = tf.nn.softmax(head(tf.constant(clean))).numpy()
         wanted = np.eye(answers.shape[1], dtype=np.float32)[target]
@@ -155,7 +155,7 @@ class _Search(tf.Module):
         self, model: tf.keras.Model, neurons: np.ndarray, options: Trojaning, shape: tuple[int, ...], seed: int
     ) -> None:
         super().__init__()
-        self.features = tf.keras.Model(model.inputs, model.layers[-1].input)
+        self.features = _before_last(model)
         self.neurons, self.size = tf.constant(neurons), options.size
         start = np.random.default_rng(seed).normal(size=(options.size, options.size, shape[-1]))
         self.raw = tf.Variable(start.astype(np.float32))
@@ -179,6 +179,12 @@ class _Search(tf.Module):
         return activation
 
 
-def _features(model: tf.keras.Model, images: np.ndarray, view: View) -> np.ndarray:
+def _before_last(model: tf.keras.Model) -> tf.keras.Model:
+    """Images to the features that the last layer weighs."""
+    return tf.keras.Model(model.inputs, model.layers[-1].input)
+
+
+def _all(features: tf.keras.Model, images: np.ndarray, view: View) -> np.ndarray:
+    """Features of uint8 images (N, H, W, C), each seen in one view."""
     parts = [tf.constant(pixels(images[start : start + 256])) for start in range(0, len(images), 256)]
-    return np.concatenate([model(view(part), training=False).numpy() for part in parts])
+    return np.concatenate([features(view(part), training=False).numpy() for part in parts])
