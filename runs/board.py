@@ -30,15 +30,20 @@ class Board:
     """Counts outcomes.
 
     Args:
-        jobs: all, in the order in which they start; their names need not differ.
+        jobs: all, in the order in which they are shown; their names need not differ.
         workers: how many run at a time.
         reached: tells how far a job is.
     """
 
     def __init__(self, jobs: Sequence[Job], workers: int, reached: Reached = _unknown) -> None:
         self.jobs, self.workers, self.reached = list(jobs), workers, reached
+        self.queue: list[Job] = []
         self.outcomes: dict[Job, Outcome] = {}
         self.started = time.monotonic()
+
+    def queued(self, ready: Sequence[Job]) -> None:
+        """Note jobs that nothing is in the way of any more, in the order in which they will be begun."""
+        self.queue.extend(ready)
 
     def told(self, outcome: Outcome) -> None:
         """Note an outcome."""
@@ -68,8 +73,8 @@ class Board:
         return shown
 
     def running(self) -> list[Job]:
-        """The jobs that are under way, as far as their order tells."""
-        return [job for job in self.jobs if job not in self.outcomes][: self.workers]
+        """The jobs that are under way, as far as the queue tells."""
+        return [job for job in self.queue if job not in self.outcomes][: self.workers]
 
     def beat(self) -> str:
         """What is running and how far it is, in a line."""
@@ -87,33 +92,43 @@ class Board:
         return f"{len(self.outcomes)} of {len(self.jobs)} after {_span(time.monotonic() - self.started)}{ahead}"
 
 
+class _Lines(Board):
+    """Says a line for every outcome."""
+
+    def __init__(self, jobs: Sequence[Job], workers: int, reached: Reached, say: Callable[[str], None]) -> None:
+        super().__init__(jobs, workers, reached)
+        self.say = say
+
+    def told(self, outcome: Outcome) -> None:
+        """Note an outcome and say it."""
+        super().told(outcome)
+        for remark in outcome.remarks:
+            self.say(f"  {outcome.job.name}: {remark}")
+        spent = f" in {outcome.seconds:.0f} s" if outcome.state == DONE else ""
+        why = f": {outcome.reason}" if outcome.reason else ""
+        self.say(f"{outcome.job.name} {_MARKS[outcome.state]}{spent}{why} ({self.title()})")
+
+
 @contextmanager
 def shown(
     jobs: Sequence[Job], workers: int, say: Callable[[str], None], reached: Reached = _unknown, *, every: float = _BEAT
-) -> Iterator[Callable[[Outcome], None]]:
-    """A callback for outcomes: a table that is redrawn on a terminal; elsewhere a line each, and one now and then.
+) -> Iterator[Board]:
+    """A board to tell: a table that is redrawn on a terminal; elsewhere a line each, and one now and then.
 
     Args:
         jobs, workers, reached: see :class:`Board`.
         say: called with lines.
         every: seconds between the lines about what is running.
     """
-    board, console = Board(jobs, workers, reached), Console(stderr=True)
+    console = Console(stderr=True)
     if console.is_terminal:
+        board = Board(jobs, workers, reached)
         with Live(get_renderable=board.table, console=console, refresh_per_second=2):
-            yield board.told
+            yield board
         return
-
-    def line(outcome: Outcome) -> None:
-        board.told(outcome)
-        for remark in outcome.remarks:
-            say(f"  {outcome.job.name}: {remark}")
-        spent = f" in {outcome.seconds:.0f} s" if outcome.state == DONE else ""
-        why = f": {outcome.reason}" if outcome.reason else ""
-        say(f"{outcome.job.name} {_MARKS[outcome.state]}{spent}{why} ({board.title()})")
-
-    with _beating(lambda: say(board.beat()), every):
-        yield line
+    lines = _Lines(jobs, workers, reached, say)
+    with _beating(lambda: say(lines.beat()), every):
+        yield lines
 
 
 @contextmanager

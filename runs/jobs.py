@@ -295,21 +295,19 @@ def _named(value: Any) -> Any:
     return type(value)(map(_named, value)) if type(value) in (list, tuple) else value
 
 
-def in_order(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs with all that they need, each once, in waves: a wave needs only what earlier waves did."""
-    depth: dict[Job, int] = {}
+def in_order(jobs: list[Job]) -> list[Job]:
+    """Jobs and all that they need, each once and after what it needs."""
+    ordered: dict[Job, None] = {}
 
-    def visit(job: Job) -> int:
-        if job not in depth:
-            depth[job] = 1 + max((visit(need) for need in job.needs), default=-1)
-        return depth[job]
+    def visit(job: Job) -> None:
+        if job not in ordered:
+            for need in job.needs:
+                visit(need)
+            ordered[job] = None
 
     for job in jobs:
         visit(job)
-    waves: list[list[Job]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
-    for job, level in depth.items():
-        waves[level].append(job)
-    return waves
+    return list(ordered)
 
 
 def model_of(case: Case, desk: Desk) -> Path:

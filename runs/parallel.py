@@ -8,11 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 Work = TypeVar("Work")
@@ -25,6 +28,11 @@ _PATIENCE = 10  # seconds for an address to answer
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _no_more(answer: Any) -> Sequence[Any]:
+    """Nothing follows."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -57,20 +65,26 @@ class Crew:
         if self.backend == "ray":
             _connect(self)
 
-    def spread(self, work: Callable[[Work], Answer], pieces: Sequence[Work]) -> Iterator[Answer]:
+    def spread(
+        self,
+        work: Callable[[Work], Answer],
+        pieces: Sequence[Work],
+        then: Callable[[Answer], Sequence[Work]] = _no_more,
+    ) -> Iterator[Answer]:
         """Answers, as they are finished, in any order.
 
         Args:
             work: a function of the top level of a module that may be done twice: it is, if its process dies.
-            pieces: picklable.
+            pieces: picklable; begun in their order.
+            then: which further pieces an answer makes possible. They queue up behind the others.
         """
         if self.backend == "ray":
-            return _on_ray(self, work, pieces)
+            return _on_ray(self, work, pieces, then)
         if self.workers == 1:
             if self.threads is not None:
                 limit_threads(self.threads)
-            return (work(piece) for piece in pieces)
-        return _in_processes(self, work, pieces)
+            return _here(work, pieces, then)
+        return _in_processes(self, work, pieces, then)
 
 
 def strategy(name: str) -> Any:
@@ -118,33 +132,58 @@ def _limited(
     return work(piece)
 
 
-def _numbered(work: Callable[[Work], Answer], number: int, piece: Work, threads: int) -> tuple[int, Answer]:
-    return number, _limited(work, piece, threads)
+def _here(
+    work: Callable[[Work], Answer], pieces: Sequence[Work], then: Callable[[Answer], Sequence[Work]]
+) -> Iterator[Answer]:
+    queue = deque(pieces)
+    while queue:
+        answer = work(queue.popleft())
+        queue.extend(then(answer))
+        yield answer
 
 
-def _in_processes(crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work]) -> Iterator[Answer]:
-    left = dict(enumerate(pieces))
-    for trial in range(1 + _RETRIES):
-        calls = [delayed(_numbered)(work, number, piece, crew.threads_each) for number, piece in left.items()]
-        try:
-            for number, answer in Parallel(n_jobs=crew.workers, return_as="generator_unordered", pre_dispatch="all")(
-                calls
-            ):
-                del left[number]
+def _in_processes(
+    crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work], then: Callable[[Answer], Sequence[Work]]
+) -> Iterator[Answer]:
+    queue, trials = list(pieces), 0
+    waiting: dict[Future[Answer], Work] = {}
+    threads = {name: str(crew.threads_each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    executor = get_reusable_executor(max_workers=crew.workers, env=threads)
+    try:
+        while queue or waiting:
+            try:
+                waiting.update({executor.submit(_limited, work, piece, crew.threads_each): piece for piece in queue})
+                queue = []
+                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                answers = {future: future.result() for future in finished}
+            except TerminatedWorkerError:  # killed from outside, for want of memory for example
+                if trials == _RETRIES:
+                    raise
+                trials += 1
+                lost = [future for future in waiting if not future.done() or future.exception() is not None]
+                queue = [waiting.pop(future) for future in lost] + queue
+                executor = get_reusable_executor(max_workers=crew.workers, env=threads)
+                continue
+            for future, answer in answers.items():
+                del waiting[future]
+                queue.extend(then(answer))
                 yield answer
-            return
-        except TerminatedWorkerError:  # killed from outside, for want of memory for example
-            if trial == _RETRIES:
-                raise
+    except BaseException:  # also when nobody wants the other answers any more
+        executor.shutdown(wait=False, kill_workers=True)
+        raise
 
 
-def _on_ray(crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work]) -> Iterator[Answer]:
+def _on_ray(
+    crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work], then: Callable[[Answer], Sequence[Work]]
+) -> Iterator[Answer]:
     ray = _connect(crew)
     remote = ray.remote(max_retries=_RETRIES, num_cpus=crew.threads_each)(_limited)
     waiting = [remote.remote(work, piece, crew.threads_each) for piece in pieces]
     while waiting:
         (finished, *_), waiting = ray.wait(waiting, num_returns=1)
-        yield ray.get(finished)
+        answer = ray.get(finished)
+        waiting += [remote.remote(work, piece, crew.threads_each) for piece in then(answer)]
+        yield answer
 
 
 def _connect(crew: Crew) -> Any:

@@ -139,34 +139,48 @@ def run(
     *,
     crew: parallel.Crew,
     told: Callable[[Outcome], None] = lambda outcome: None,
+    queued: Callable[[Sequence[Job]], None] = lambda ready: None,
 ) -> dict[Job, Outcome]:
-    """Do what is missing.
+    """Do what is missing; a job is begun as soon as what it needs is there and somebody is free.
 
     Args:
         wanted: jobs; all that they need is done first.
         setting: store and checkpoints.
         crew: who works.
         told: called with every outcome when it is known.
+        queued: called with jobs, in the order in which they will be begun, when nothing is in their way any more.
 
     Returns:
         The outcome of every job, those that were needed included.
     """
     outcomes: dict[Job, Outcome] = {}
+    waiting = jobs.in_order(list(wanted))
+
+    def begin() -> list[tuple[Setting, Job]]:
+        """The jobs that nothing is in the way of any more; those that never can begin are noted."""
+        ready = []
+        for job in list(waiting):
+            missing = [need for need in job.needs if need in outcomes and outcomes[need].state in (FAILED, WAITING)]
+            if missing:
+                note(Outcome(job, WAITING, reason=f"needs '{missing[0].name}', which failed"))
+            elif all(need in outcomes for need in job.needs):
+                ready.append(job)
+            else:
+                continue
+            waiting.remove(job)
+        queued(ready)
+        return [(setting, job) for job in ready]
 
     def note(outcome: Outcome) -> None:
         outcomes[outcome.job] = outcome
         told(outcome)
 
-    for wave in jobs.in_order(list(wanted)):
-        ready = []
-        for job in wave:
-            missing = [need for need in job.needs if outcomes[need].state in (FAILED, WAITING)]
-            if missing:
-                note(Outcome(job, WAITING, reason=f"needs '{missing[0].name}', which failed"))
-            else:
-                ready.append(job)
-        for outcome in crew.spread(attempt, [(setting, job) for job in ready]):
-            note(outcome)
+    def done(outcome: Outcome) -> list[tuple[Setting, Job]]:
+        note(outcome)
+        return begin()
+
+    for _ in crew.spread(attempt, begin(), done):
+        pass  # noted as they came
     return outcomes
 
 

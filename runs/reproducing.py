@@ -72,10 +72,10 @@ def run(
     results.check_usable(home)
     crew.check()
     planned = experiment(name).plan(PRESETS[options.preset], options)
-    ordered = [job for wave in jobs.in_order(planned) for job in wave]
+    ordered = jobs.in_order(planned)
     setting = pipeline.Setting(home, checkpoint_seconds, mirrored=mirrored)
-    with board.shown(ordered, crew.workers, say, lambda job: pipeline.reached(home, job)) as told:
-        outcomes = pipeline.run(planned, setting, crew=crew, told=told)
+    with board.shown(ordered, crew.workers, say, lambda job: pipeline.reached(home, job)) as shown:
+        outcomes = pipeline.run(planned, setting, crew=crew, told=shown.told, queued=shown.queued)
     failed = [outcome for outcome in outcomes.values() if outcome.state == pipeline.FAILED]
     if failed:
         reasons = "\n".join(f"  {outcome.job.name}: {outcome.reason}" for outcome in failed)
@@ -155,7 +155,7 @@ def dry(name: str, options: Options, home: Path) -> list[dict[str, Any]]:
         spent.setdefault(kept["settings"]["kind"], []).append(kept["seconds"])
     planned = jobs.in_order(experiment(name).plan(PRESETS[options.preset], options))
     shown = []
-    for job in (job for wave in planned for job in wave):
+    for job in planned:
         settings = jobs.settings(job)
         times = spent.get(settings["kind"], [])
         guess = round(sum(times) / len(times), 1) if times else None

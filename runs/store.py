@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+_READABLE = 0o644  # temporary files and folders are their owner's alone
+_ENTERABLE = 0o755
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole: to a temporary neighbour, flushed to disk, then renamed."""
@@ -24,6 +27,7 @@ def write_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, _READABLE)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -37,6 +41,7 @@ def write_file(path: Path, save: Callable[[Path], None]) -> None:
     os.close(handle)
     try:
         save(Path(temporary))
+        os.chmod(temporary, _READABLE)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -79,7 +84,7 @@ def write_directory(path: Path, fill: Callable[[Path], None]) -> None:
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
-        path.chmod(0o755)  # mkdtemp makes private directories
+        path.chmod(_ENTERABLE)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

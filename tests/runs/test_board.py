@@ -24,6 +24,7 @@ JOBS = [_Job(0), _Job(1), _Job(2, "scan badnets-100"), _Job(3)]
 
 def test_jobs_of_one_name_count_each():
     board = Board(JOBS, workers=2)
+    board.queued(JOBS)
     assert board.seconds_left() is None
     for job, state, seconds in ((JOBS[0], KEPT, 0.0), (JOBS[1], DONE, 8.0)):
         board.told(Outcome(job, state, seconds))
@@ -34,22 +35,35 @@ def test_jobs_of_one_name_count_each():
 
 def test_lines_where_there_is_no_terminal():
     lines = []
-    with shown(JOBS[:2], 1, lines.append) as told:
-        told(Outcome(JOBS[0], DONE, 3.0, remarks=("going on at step 7",)))
-        told(Outcome(JOBS[1], DONE, 3.0))
+    with shown(JOBS[:2], 1, lines.append) as board:
+        board.told(Outcome(JOBS[0], DONE, 3.0, remarks=("going on at step 7",)))
+        board.told(Outcome(JOBS[1], DONE, 3.0))
     assert lines[0] == "  train badnets-100: going on at step 7"
     assert "(1 of 2 after" in lines[1] and "(2 of 2 after" in lines[2]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_as_many_run_as_there_are_workers(workers):
-    assert list(Board(JOBS, workers).table().columns[1].cells).count("running") == workers
+    board = Board(JOBS, workers)
+    board.queued(JOBS)
+    assert list(board.table().columns[1].cells).count("running") == workers
+
+
+def test_what_runs_is_what_was_queued_first_whatever_the_order_of_the_table():
+    board = Board(JOBS, 2)
+    assert board.running() == []
+    board.queued([JOBS[2], JOBS[0]])
+    board.queued([JOBS[3]])
+    assert board.running() == [JOBS[2], JOBS[0]]
+    board.told(Outcome(JOBS[2], DONE))
+    assert board.running() == [JOBS[0], JOBS[3]]
 
 
 def test_what_runs_is_said_now_and_then_with_its_last_step():
     beats = Queue()
-    with shown(JOBS, 2, beats.put, lambda job: 40 * job.number or None, every=0.01):
-        line = beats.get(timeout=5)
+    with shown(JOBS, 2, beats.put, lambda job: 40 * job.number or None, every=0.01) as board:
+        board.queued(JOBS)
+        line = next(line for line in iter(lambda: beats.get(timeout=5), None) if "train" in line)
     assert line.startswith("running: train badnets-100; train badnets-100, step 40 (0 of 4 after")
 
 

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,40 @@ def test_a_crew_answers_everything(crew):
 def test_what_is_lost_with_a_process_is_done_again(tmp_path):
     pieces = [(str(tmp_path), number) for number in range(4)]
     assert sorted(Crew(workers=2, threads=1).spread(_die_once, pieces)) == [0, 1, 4, 9]
+
+
+def _halved(number: int) -> list[int]:
+    return [number // 2] if number > 1 else []
+
+
+@pytest.mark.parametrize("crew", [Crew(workers=1), Crew(workers=2, threads=1)], ids=["here", "two processes"])
+def test_an_answer_makes_further_pieces_possible(crew):
+    assert sorted(crew.spread(abs, [8, -3], then=_halved)) == [1, 1, 2, 3, 4, 8]
+
+
+def test_nobody_waits_for_those_beside_him(tmp_path):
+    # The first piece ends when the file is there that the last one writes; that one follows from the second.
+    pieces = [(str(tmp_path), "waits"), (str(tmp_path), "passes")]
+    found = Crew(workers=2, threads=1).spread(_meet, pieces, then=lambda name: follow.pop(name, []))
+    follow = {"passes": [(str(tmp_path), "frees")]}
+    assert list(found) == ["passes", "frees", "waits"]
+
+
+def _meet(piece: tuple[str, str]) -> str:
+    folder, name = piece
+    if name == "frees":
+        (Path(folder) / "free").write_text("")
+    until = time.monotonic() + 60
+    while name == "waits" and not (Path(folder) / "free").exists():
+        assert time.monotonic() < until, "nobody came"
+        time.sleep(0.01)
+    return name
+
+
+def test_an_error_in_a_process_is_raised_and_the_next_crew_works():
+    with pytest.raises(ValueError, match="math domain"):
+        list(Crew(workers=2, threads=1).spread(math.sqrt, [1.0, -1.0]))
+    assert list(Crew(workers=2, threads=1).spread(math.sqrt, [4.0])) == [2]
 
 
 def test_threads_are_shared_out():

@@ -41,8 +41,17 @@ def _done(tmp_path):
     return (tmp_path / "done.txt").read_text().split()
 
 
-def test_waves_need_only_what_came_before():
-    assert jobs.in_order([C]) == [[A], [B], [C]]
+def test_jobs_come_once_and_after_what_they_need():
+    assert jobs.in_order([C, B]) == [A, B, C]
+
+
+def test_a_job_is_queued_as_soon_as_what_it_needs_is_there(tmp_path):
+    other, queued = Toy("d"), []
+    pipeline.run(
+        [C, other], Setting(tmp_path), crew=Crew(), queued=lambda ready: queued.append([j.name for j in ready])
+    )
+    assert [names for names in queued if names] == [["a", "d"], ["b"], ["c"]]
+    assert _done(tmp_path) == ["a", "d", "b", "c"]
 
 
 def test_every_job_is_done_once(tmp_path):

@@ -130,3 +130,9 @@ def test_the_digest_of_a_folder_sees_names_and_contents(tmp_path):
     second = store.digest_of_files(tmp_path)
     (tmp_path / "b").write_text("2")
     assert len({first, second, store.digest_of_files(tmp_path)}) == 3
+
+
+def test_others_may_read_what_is_written(tmp_path):
+    store.write_text(tmp_path / "note.txt", "")
+    store.write_arrays(tmp_path / "arrays.npz", one=np.zeros(1))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
