@@ -118,7 +118,7 @@ def _cpu() -> TriggerPreset:
         replace(classes.PRESETS["cpu"].training, epochs=8),  # it is drops that are compared
         Classification("narrow-resnet18", epochs=2, batch=64, learning_rate=0.01, milestones=(), peak=0.1, crop=2),
         0.05,
-        GDM(_STAIRS, replace(_REPAIR, epochs=3, batch=64), screening=40),
+        GDM(_STAIRS, replace(_REPAIR, epochs=3, batch=64, share=0.1, learning_rate=0.001), screening=40),
         _ONE_TRIGGER,
     )
     return TriggerPreset(
