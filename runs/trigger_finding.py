@@ -30,6 +30,7 @@ from runs.spent import metered
 Say = Callable[[str], None]
 
 _SHOWN = 10  # sampled triggers of a level in the report
+_MANY = 2000  # benign images
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,20 @@ def benign_of(name: str) -> ClassSplit:
     return class_table.read(Path(name))
 
 
-def erase(options: TriggerOptions, defence: GDM, out: Path, *, say: Say) -> dict[str, Any]:
+def erase(options: TriggerOptions, preset: str, size: Optional[int], out: Path, *, say: Say) -> dict[str, Any]:
     """GDM on a model file; ``out`` gets the repaired model, its export with a card, ``erase.json`` and ``report.html``.
+
+    Args:
+        options: what is asked.
+        preset, size: see :func:`gdm_of`.
+        out: a new folder.
+        say: called with lines about what was done.
 
     Raises:
         UnsafeModel, UnreadableModel, ValueError, FileNotFoundError: before any work, if something does not fit.
     """
     case, started = _case(options), time.perf_counter()
+    defence = gdm_of(preset, size, len(case.suspect.benign))
     search = Search(defence.staircase, suspect=case.suspect)
     journals = _journals(case, options, defence, out, say)
     found = np.full(len(case.suspect.benign.classes), np.nan)
@@ -273,9 +281,13 @@ def _write(out: Path, name: str, cleaned: tf.keras.Model | None, record: dict[st
     store.write_directory(out, fill)
 
 
-def gdm_of(preset: str, size: int | None) -> GDM:
-    """A preset's defence for small sets of images, with another side of the triggers."""
-    chosen = trigger_models.presets()[preset].digits.gdm
+def gdm_of(preset: str, size: int | None, images: int) -> GDM:
+    """A preset's defence for so many benign images, with another side of the triggers.
+
+    A few hundred images are seen in more epochs, with triggers on more of them, than thousands are.
+    """
+    of = trigger_models.presets()[preset]
+    chosen = (of.photographs if images >= _MANY else of.digits).gdm
     return chosen if size is None else replace(chosen, staircase=replace(chosen.staircase, size=size))
 
 

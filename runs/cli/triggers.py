@@ -76,6 +76,6 @@ def erase_gdm(
     if benign is None:
         raise ValueError("--method gdm searches on benign images: name a table of classes with --benign")
     question = trigger_finding.TriggerOptions(model, benign, None, test, attack, seed)
-    record = trigger_finding.erase(question, trigger_finding.gdm_of(preset, trigger_size), out, say=say)
+    record = trigger_finding.erase(question, preset, trigger_size, out, say=say)
     click.echo(trigger_finding.describe(record))
     click.echo(f"written: {out}")

@@ -124,3 +124,9 @@ def test_images_that_are_not_square_are_refused(tmp_path):
     model, faces = _model(tmp_path, sides=(16, 24)), _table(tmp_path / "faces", (16, 24))
     code, output = _run("find-triggers", model, "--benign", faces, "--out", tmp_path / "out", *SHORT)
     assert code == 2 and "square images, and these are 16 x 24" in output
+
+
+def test_thousands_of_images_are_seen_in_fewer_epochs_than_hundreds():
+    few, many = (trigger_finding.gdm_of("cpu", 5, images) for images in (200, 7000))
+    assert few.retraining.epochs > many.retraining.epochs
+    assert {few.staircase.size, many.staircase.size} == {5}
