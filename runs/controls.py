@@ -19,6 +19,7 @@ from drmguard_tf.reference import examine
 from drmguard_tf.reversal import Search
 from drmguard_tf.training import Training
 from runs import parallel, safety, store
+from runs.data_folder import CONTROLS
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: 
     """One control of :func:`calibrate`, for :func:`cost_of_control`."""
     data = image_table.read(benign)[1]
     made_by = (_architecture(safety.load_model(suspect)), controls.training, controls.mirror)
-    folder = (home or benign / "controls") / store.digest((*made_by, store.digest_of_arrays(data.images, data.targets)))
+    folder = (home or benign / CONTROLS) / store.digest((*made_by, store.digest_of_arrays(data.images, data.targets)))
     return Job(suspect, benign, folder, controls, index, search)
 
 

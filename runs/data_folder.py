@@ -6,6 +6,8 @@ from pathlib import Path
 
 from runs import store
 
+CONTROLS = "controls"  # folder of a table where scans keep their benign controls
+
 
 class DataFolder(str):
     """The path of a data set, for those who read it; its ``repr``, which names results, tells its content instead.
@@ -14,7 +16,7 @@ class DataFolder(str):
     data at the same place.
 
     Attributes:
-        content: hash of the names and contents of all files.
+        content: hash of the names and contents of all files, but for what scans have left there.
     """
 
     content: str = ""
@@ -29,7 +31,7 @@ class DataFolder(str):
         if not path.is_dir():
             raise FileNotFoundError(f"there is no folder {path} with data; name one that exists with --data")
         made = cls(path.resolve())
-        made.content = store.digest_of_files(path)
+        made.content = store.digest_of_files(path, leave_out=CONTROLS)
         return made
 
     def __repr__(self) -> str:

@@ -29,6 +29,7 @@ from drmguard_tf.submodels import split
 from drmguard_tf.unlearning import Unlearning
 from drmguard_tf.verdict import Verdict
 from runs import controls, safety, store
+from runs.data_folder import CONTROLS
 
 Progress = Callable[[int], None]
 _LEAST_SIDE, _LEAST_COUNT, _SAMPLE = 16, 16, 250
@@ -155,7 +156,7 @@ def _pretrained(scan: Scan) -> tf.keras.Model:
     assert isinstance(scan.search, PaperSearch)
     images = scan.suspect.benign.images
     key = store.digest((store.digest_of_arrays(images), scan.search.pretraining, scan.search.learning_rate, scan.seed))
-    path = (scan.home or scan.benign / "controls") / f"generator-{key}.h5"
+    path = (scan.home or scan.benign / CONTROLS) / f"generator-{key}.h5"
     if path.is_file():
         return safety.load_model(path)
     generator = scan.search.pretrain(pixels(images), seed=scan.seed)

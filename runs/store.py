@@ -104,12 +104,18 @@ def digest_of_arrays(*arrays: np.ndarray) -> str:
     return total.hexdigest()[:16]
 
 
-def digest_of_files(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of all files below a directory."""
+def digest_of_files(path: Path, *, leave_out: str = "") -> str:
+    """SHA-256 of a file, or of the names and contents of all files below a directory.
+
+    Args:
+        path: file or directory.
+        leave_out: a folder in the directory that does not count.
+    """
     total = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            total.update(str(file.relative_to(path)).encode())
+        name = file.relative_to(path)
+        if file.is_file() and name.parts[:1] != (leave_out,):
+            total.update(str(name).encode())
             total.update(file.read_bytes())
     return total.hexdigest()
 

@@ -10,7 +10,7 @@ import pytest
 
 from dhbe_tf.training import Classification
 from runs import jobs
-from runs.data_folder import DataFolder
+from runs.data_folder import CONTROLS, DataFolder
 from runs.trigger_models import TrainBenign
 
 
@@ -36,6 +36,13 @@ def test_other_data_at_the_same_place_has_other_results(folder):
     before = jobs.key(_job(folder))
     (folder / "batch").write_bytes(b"Pixels")
     assert jobs.key(_job(folder)) != before
+
+
+def test_what_a_scan_leaves_in_a_table_is_no_part_of_the_data(folder):
+    before = jobs.key(_job(folder))
+    (folder / CONTROLS / "3f").mkdir(parents=True)
+    (folder / CONTROLS / "3f" / "costs.json").write_text("{}")
+    assert jobs.key(_job(folder)) == before
 
 
 def test_a_worker_gets_path_and_content(folder):
