@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Rectangle
 
 from runs.figures import Figure
 
 _COLOURS = ("#0067a3", "#b8480a", "#8a8478")
+_LEVELS = colormaps["plasma"]  # dark where a level asks for most
 _PLANTED, _FOUND = "#ffffff", "#ff5fa2"
 _MOST = 10  # models in a picture
 
@@ -37,15 +39,20 @@ def success(after: Mapping[str, Sequence[float]], title: str) -> Figure:
 def triggers(results: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """The true trigger, then samples of every level of the staircase; a row per suspect and level."""
     shown = results[:_MOST]
-    rows: list[np.ndarray] = []
+    rows, names = [], []
     for result in shown:
         true = np.asarray(result["true"])
-        for samples in result["samples"]:
+        for level, samples in zip(result["projection"]["levels"], result["samples"]):
             rows.append(np.concatenate([_framed(true), *(_framed(np.asarray(one)) for one in samples)], axis=1))
+            names.append(f"class {result['target']}, {level:g}")
     drawing = Drawing(figsize=(6, 0.45 * len(rows) + 0.4))
     axes = drawing.subplots()
     axes.imshow(np.clip(np.concatenate(rows), 0, 1), interpolation="nearest")
-    axes.set_axis_off()
+    side = len(rows[0])
+    axes.set_yticks((np.arange(len(rows)) + 0.5) * side - 0.5, names, fontsize=6)
+    axes.set_xticks([0.5 * side - 0.5, 1.5 * side - 0.5], ["true", "sampled"], fontsize=6)
+    axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
     return Figure("triggers", title, drawing)
 
 
@@ -58,18 +65,23 @@ def projections(results: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """Samples by level and the true trigger on the samples' two main axes; a panel per suspect."""
     shown = results[:_MOST]
     columns = min(5, len(shown))
-    drawing = Drawing(figsize=(2.2 * columns, 2.3 * -(-len(shown) // columns)))
-    panels = np.ravel(drawing.subplots(-(-len(shown) // columns), columns, squeeze=False))
+    lines = -(-len(shown) // columns)
+    drawing = Drawing(figsize=(2.2 * columns, 2.3 * lines + 0.5), layout="constrained")
+    panels = np.ravel(drawing.subplots(lines, columns, squeeze=False))
     for axes, result in zip(panels, shown):
         projection = result["projection"]
-        for level, points, colour in zip(projection["levels"], projection["points"], _COLOURS):
+        colours = _LEVELS(np.linspace(0, 0.85, len(projection["levels"])))
+        for level, points, colour in zip(projection["levels"], projection["points"], colours):
             across, up = np.asarray(points).T
-            axes.scatter(across, up, s=4, color=colour, alpha=0.6, label=f"level {level:g}")
+            axes.scatter(across, up, s=5, color=colour, alpha=0.7, label=f"level {level:g}")
         axes.scatter(*np.asarray(projection["true"]), s=60, marker="*", color="#000000", label="true trigger", zorder=3)
         axes.set(xticks=[], yticks=[])
+        axes.set_title(f"class {result['target']}", fontsize=7)
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
-    panels[0].legend(fontsize=6, frameon=False)
+    drawing.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=6, frameon=False
+    )
     return Figure("projections", title, drawing)
 
 

@@ -77,7 +77,11 @@ def test_a_suspect_is_made_modelled_and_repaired_three_ways(tmp_path):
     assert len(result["responses"]) == 10 and len(result["levels"][0]) == 4
     assert (result["inside"] is None) == (result["target"] not in result["chosen"])
     assert len(trigger_tables.comparison({JOBS[0]: result}, "one")) == 2
-    assert all(figure.png() and figure.svg() for figure in trigger_tables.drawings({JOBS[0]: result}, "one"))
+    success, triggers, projections = trigger_tables.drawings({JOBS[0]: result}, "one")
+    assert all(figure.png() and figure.svg() for figure in (success, triggers, projections))
+    (legend,) = projections.drawing.legends
+    levels = [f"level {one['level']:g}" for one in result["levels"][0]]
+    assert [text.get_text() for text in legend.get_texts()] == [*levels, "true trigger"]
 
 
 @pytest.mark.slow
