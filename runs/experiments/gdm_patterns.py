@@ -6,7 +6,7 @@ batches (the slides have CIFAR-10). Aimed at: ASR after GDM 5 % or less in the m
 single trigger, ACC at most one point lower.
 
     drmguard reproduce run gdm_patterns --preset cpu                       digits, ten models, about 15 minutes
-    drmguard reproduce run gdm_patterns --preset cpu --data cifar-10-batches-py
+    drmguard reproduce run gdm_patterns --preset cpu --data cifar-10-batches-py      about two and a half hours
     drmguard reproduce run gdm_patterns --preset smoke                     a minute, shows that it runs, no more
 """
 
