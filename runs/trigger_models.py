@@ -147,7 +147,7 @@ def _smoke() -> TriggerPreset:
         digits=little,
         photographs=little,
         faces=Identities(people=3, pictures=8, size=32),
-        recognition=replace(_FACES, epochs=1, batch=8),
+        recognition=replace(_FACES, epochs=40, batch=8),  # after a few, some stacks know one class alone
         realistic=Realistic(
             MovingWindow(size=12, stride=10, steps=2, complete_steps=2, batch=4, judged=2),
             replace(_BRIEF, levels=(0.9,), steps=2, width=8, batch=4),
