@@ -16,7 +16,8 @@ class DataFolder(str):
     data at the same place.
 
     Attributes:
-        content: hash of the names and contents of all files, but for what scans have left there.
+        content: SHA-256 of the names and contents of all files, but for what scans have left there; empty where the
+            path was not given to :meth:`of`, and then the ``repr`` is that of the path.
     """
 
     content: str = ""
@@ -35,4 +36,4 @@ class DataFolder(str):
         return made
 
     def __repr__(self) -> str:
-        return f"data {self.content}"
+        return f"data {self.content}" if self.content else super().__repr__()

@@ -147,6 +147,7 @@ def _in_processes(
 ) -> Iterator[Answer]:
     queue, trials = list(pieces), 0
     waiting: dict[Future[Answer], Work] = {}
+    # NumPy's threads are limited by the environment; TensorFlow's by limit_threads.
     threads = {name: str(crew.threads_each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     executor = get_reusable_executor(max_workers=crew.workers, env=threads)
     try:

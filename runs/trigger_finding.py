@@ -30,7 +30,7 @@ from runs.spent import metered
 Say = Callable[[str], None]
 
 _SHOWN = 10  # sampled triggers of a level in the report
-_MANY = 2000  # benign images
+_MANY_IMAGES = 2000
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def gdm_of(preset: str, size: int | None, images: int) -> GDM:
     A few hundred images are seen in more epochs, with triggers on more of them, than thousands are.
     """
     of = trigger_models.presets()[preset]
-    chosen = (of.photographs if images >= _MANY else of.digits).gdm
+    chosen = (of.photographs if images >= _MANY_IMAGES else of.digits).gdm
     return chosen if size is None else replace(chosen, staircase=replace(chosen.staircase, size=size))
 
 
