@@ -44,7 +44,7 @@ def triggers(results: Sequence[Mapping[str, Any]], title: str) -> Figure:
         true = np.asarray(result["true"])
         for level, samples in zip(result["projection"]["levels"], result["samples"]):
             rows.append(np.concatenate([_framed(true), *(_framed(np.asarray(one)) for one in samples)], axis=1))
-            names.append(f"class {result['target']}, {level:g}")
+            names.append(f"{_modelled(result)}, {level:g}")
     drawing = Drawing(figsize=(6, 0.45 * len(rows) + 0.4))
     axes = drawing.subplots()
     axes.imshow(np.clip(np.concatenate(rows), 0, 1), interpolation="nearest")
@@ -54,6 +54,12 @@ def triggers(results: Sequence[Mapping[str, Any]], title: str) -> Figure:
     axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
     return Figure("triggers", title, drawing)
+
+
+def _modelled(result: Mapping[str, Any]) -> str:
+    """The class whose triggers are shown: the attacked one if it was found, else the strongest."""
+    target, strongest = result["target"], result["chosen"][0]
+    return f"class {target}" if target in result["chosen"] else f"class {strongest} (missed: {target})"
 
 
 def _framed(trigger: np.ndarray) -> np.ndarray:
@@ -76,7 +82,7 @@ def projections(results: Sequence[Mapping[str, Any]], title: str) -> Figure:
             axes.scatter(across, up, s=5, color=colour, alpha=0.7, label=f"level {level:g}")
         axes.scatter(*np.asarray(projection["true"]), s=60, marker="*", color="#000000", label="true trigger", zorder=3)
         axes.set(xticks=[], yticks=[])
-        axes.set_title(f"class {result['target']}", fontsize=7)
+        axes.set_title(_modelled(result), fontsize=7)
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
     drawing.legend(

@@ -16,12 +16,12 @@ from data_prep import class_table
 from data_prep.contract import ClassSplit
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
-from dhbe_tf.gdm.defence import GDM, attacked, drawn
+from dhbe_tf.gdm.defence import GDM
 from dhbe_tf.gdm.realistic import Realistic
-from dhbe_tf.gdm.staircase import Distribution, Search, check_target, distribution, responses, samples
-from dhbe_tf.gdm.windows import Found, Sweep
+from dhbe_tf.gdm.staircase import Search, check_target, samples
+from dhbe_tf.gdm.windows import Sweep
 from runs import export as exports
-from runs import safety, store, trigger_models
+from runs import plain_triggers, safety, store, trigger_models
 from runs.checkpoints import Journals, beside
 from runs.measuring import Measure, measure_of
 from runs.report.triggers import Heat, Level, TriggersPage, render
@@ -97,35 +97,24 @@ def erase(options: TriggerOptions, preset: str, size: Optional[int], out: Path, 
     defence = gdm_of(preset, size, len(case.suspect.benign))
     search = Search(defence.staircase, suspect=case.suspect)
     journals = _journals(case, options, defence, out, say)
-    found = np.full(len(case.suspect.benign.classes), np.nan)
-    spent: dict[str, float] = {}
-    chosen = [options.target] if options.target is not None else []
-    if not chosen:
-        found, spent = metered(
-            lambda: responses(search, steps=defence.screening, seed=options.seed, journal=journals("screening"))
-        )
-        chosen = attacked(found, defence.found)
-        say(f"searched {len(found)} classes, {spent['seconds'] / len(found):.1f} s each; modelling {chosen}")
-    models, modelled = metered(
-        lambda: [distribution(search, target, seed=options.seed, journals=journals) for target in chosen]
+    (found, chosen), screened = metered(
+        lambda: defence.screen(search, seed=options.seed, target=options.target, journals=journals)
     )
+    if options.target is None:
+        say(f"searched {len(found)} classes, {screened['seconds'] / len(found):.1f} s each; modelling {chosen}")
+    models, modelled = metered(lambda: defence.model(search, chosen, seed=options.seed, journals=journals))
     say(f"modelled the triggers of {len(models)} classes, {modelled['seconds'] / len(models):.1f} s each")
-    cleaned = defence.retraining.repair(
-        case.suspect,
-        lambda epoch, count: drawn(models, epoch, count),
-        seed=options.seed,
-        journal=journals("repair"),
-    )
-    peak = max(spent.get("peak_mib", 0.0), modelled["peak_mib"])
+    cleaned = defence.repair(case.suspect, models, seed=options.seed, journal=journals("repair"))
+    peak = max(screened["peak_mib"], modelled["peak_mib"])
     say(f"peak memory {peak:.0f} MiB")
     record: dict[str, Any] = {
         "method": "gdm",
         **_facts(options, case, cleaned),
         "defence": asdict(defence),
         "responses": {str(k): float(value) for k, value in enumerate(found) if np.isfinite(value)},
-        "classes": {str(model.target): _levels(model) for model in models},
+        "classes": {str(model.target): plain_triggers.levels(model) for model in models},
         "seconds_per_class": {
-            "search": spent.get("seconds", 0) / len(found),
+            "search": screened["seconds"] / len(found),
             "model": modelled["seconds"] / len(models),
         },
         "peak_mib": peak,
@@ -163,7 +152,7 @@ def find(options: TriggerOptions, defence: Realistic, out: Path, *, repair: bool
         "method": "find-triggers",
         **_facts(options, case, cleaned),
         "defence": asdict(defence),
-        "found": [_plain(one) for one in found],
+        "found": [plain_triggers.found(one) for one in found],
         "repaired": [one.heat.target for one in found[:repaired]],
         "seconds_per_class": {"search": spent["seconds"] / len(found)},
         "peak_mib": spent["peak_mib"],
@@ -228,22 +217,8 @@ def _metrics(case: _Case, cleaned: tf.keras.Model | None) -> dict[str, Any] | No
     return {"before": case.measure(case.suspect.model), "after": cleaned and case.measure(cleaned)}
 
 
-def _levels(model: Distribution) -> list[dict[str, float]]:
-    return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
-
-
 def _level(level: dict[str, float]) -> str:
     return f"level {level['level']:g} answered with {level['response']:.2f}, {level['information']:.1f} nats"
-
-
-def _plain(one: Found) -> dict[str, Any]:
-    return {
-        "class": one.heat.target,
-        "response": one.response,
-        "box": list(one.box),
-        "covered_px": float(one.trigger[..., -1].sum()),
-        "strongest_window": float(one.heat.strengths.max()),
-    }
 
 
 def _bytes(images: np.ndarray) -> np.ndarray:

@@ -13,12 +13,13 @@ from data_prep.threat import Backdoored, ClassSuspect
 from dhbe_tf import metrics
 from dhbe_tf.attacks.fine_tuned import FineTuned
 from dhbe_tf.attacks.planted import Planted
-from dhbe_tf.gdm.defence import GDM, attacked, drawn, main_axes, typicality
+from dhbe_tf.gdm.defence import GDM, drawn, main_axes, typicality
 from dhbe_tf.gdm.pixel_search import PixelSearch
 from dhbe_tf.gdm.realistic import Realistic
 from dhbe_tf.gdm.retraining import Retraining, Stamped
-from dhbe_tf.gdm.staircase import Distribution, Search, distribution, responses, samples
-from dhbe_tf.gdm.windows import Box, Found
+from dhbe_tf.gdm.staircase import Distribution, Search, samples
+from dhbe_tf.gdm.windows import Box
+from runs import plain_triggers
 from runs.jobs import Desk, Job
 from runs.spent import metered
 from runs.trigger_models import Implant, measured, model_of, parts
@@ -64,13 +65,8 @@ class Compare:
         train, benign, test = parts(self.suspect.source, desk.home)
         suspect, known = ClassSuspect(model, benign), self.suspect.known(model, train)
         search = Search(self.gdm.staircase, suspect=suspect)
-        found, screened = metered(
-            lambda: responses(search, steps=self.gdm.screening, seed=self.seed, journal=desk.journal("screening"))
-        )
-        chosen = attacked(found, self.gdm.found)
-        models, modelled = metered(
-            lambda: [distribution(search, target, seed=self.seed, journals=desk.journal) for target in chosen]
-        )
+        (found, chosen), screened = metered(lambda: self.gdm.screen(search, seed=self.seed, journals=desk.journal))
+        models, modelled = metered(lambda: self.gdm.model(search, chosen, seed=self.seed, journals=desk.journal))
         single, one_search = metered(
             lambda: [
                 self.pixels.find(search, target, seed=self.seed, journal=desk.journal(f"class-{target}-pixels"))
@@ -84,7 +80,7 @@ class Compare:
             "target": int(known.target),
             "chosen": chosen,
             "responses": np.round(found, 4),
-            "levels": [_levels(each) for each in models],
+            "levels": [plain_triggers.levels(each) for each in models],
             **self._told(models, search, known),
             "single_distance": _distance(chosen, single, known),
             "seconds_screening_per_class": screened["seconds"] / len(found),
@@ -150,10 +146,6 @@ class Compare:
         made = made.astype(np.float32)
         answers = [search.response(one[None], target, seed=self.seed) for one in made]
         return [{"response": r, "inside": i} for r, i in zip(answers, typicality(cloud, made).tolist())]
-
-
-def _levels(model: Distribution) -> list[dict[str, float]]:
-    return [{"level": p.level, "response": p.response, "information": p.information} for p in model.parts]
 
 
 def _pattern(known: Backdoored) -> np.ndarray:
@@ -222,22 +214,10 @@ class Locate:
             "planted": planted,
             "rank": ranked.index(int(known.target)),
             "overlap": found[0].box.overlap(planted) if ranked[0] == int(known.target) else 0.0,
-            "found": [_plain(one) for one in found],
+            "found": [plain_triggers.found(one) for one in found],
             "repaired": ranked[: repair.repaired],
             "heat": np.round(found[0].heat.pixels, 3),
             "seconds_search_per_class": searched["seconds"] / len(found),
             "seconds_repair": repaired["seconds"],
             "peak_mib": max(searched["peak_mib"], repaired["peak_mib"]),
         }
-
-
-def _plain(one: Found) -> dict[str, Any]:
-    covered = float(one.trigger[..., -1].sum())
-    strongest = float(one.heat.strengths.max())
-    return {
-        "class": one.heat.target,
-        "response": one.response,
-        "covered_px": covered,
-        "box": one.box,
-        "window": strongest,
-    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,18 @@ class Repair:
     model: tf.keras.Model
     responses: np.ndarray
     distributions: tuple[Distribution, ...]
+
+
+class Screening(NamedTuple):
+    """What the short searches say.
+
+    Attributes:
+        responses: float64 (K,), how far each class's search came; not a number where it was not asked.
+        chosen: classes to model, the strongest first.
+    """
+
+    responses: np.ndarray
+    chosen: list[int]
 
 
 @dataclass(frozen=True)
@@ -73,23 +86,51 @@ class GDM:
             Diverged: if a search or the repair does.
         """
         search = Search(self.staircase, suspect=suspect)
-        found = np.full(suspect.model.output_shape[-1], np.nan)
         if target is None:
             progress("searching all classes")
-            found = responses(search, steps=self.screening, seed=seed, journal=journals("screening"))
-            chosen = attacked(found, self.found)
-        else:
-            check_target(suspect, target)
-            chosen = [target]
-        models = []
-        for number in chosen:
-            progress(f"modelling the triggers of class {number}")
-            models.append(distribution(search, number, seed=seed, journals=journals))
+        found, chosen = self.screen(search, seed=seed, target=target, journals=journals)
+        models = self.model(search, chosen, seed=seed, progress=progress, journals=journals)
         progress("repairing")
-        repaired = self.retraining.repair(
-            suspect, lambda epoch, count: drawn(models, epoch, count), seed=seed, journal=journals("repair")
+        return Repair(self.repair(suspect, models, seed=seed, journal=journals("repair")), found, tuple(models))
+
+    def screen(
+        self,
+        search: Search,
+        *,
+        seed: int,
+        target: int | None = None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+    ) -> Screening:
+        """First step: which classes have triggers; see :meth:`mitigate`."""
+        if target is not None:
+            check_target(search.suspect, target)
+            return Screening(np.full(search.suspect.model.output_shape[-1], np.nan), [target])
+        found = responses(search, steps=self.screening, seed=seed, journal=journals("screening"))
+        return Screening(found, attacked(found, self.found))
+
+    def model(
+        self,
+        search: Search,
+        classes: Sequence[int],
+        *,
+        seed: int,
+        progress: Callable[[str], None] = lambda stage: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+    ) -> list[Distribution]:
+        """Second step: how the triggers of these classes are distributed; see :meth:`mitigate`."""
+        models = []
+        for target in classes:
+            progress(f"modelling the triggers of class {target}")
+            models.append(distribution(search, target, seed=seed, journals=journals))
+        return models
+
+    def repair(
+        self, suspect: ClassSuspect, models: Sequence[Distribution], *, seed: int, journal: Journal = NO_JOURNAL
+    ) -> tf.keras.Model:
+        """Third step: the model, retrained against triggers drawn from the distributions; see :meth:`mitigate`."""
+        return self.retraining.repair(
+            suspect, lambda epoch, count: drawn(models, epoch, count), seed=seed, journal=journal
         )
-        return Repair(repaired, found, tuple(models))
 
 
 def attacked(found: np.ndarray, least: float) -> list[int]:
@@ -98,7 +139,7 @@ def attacked(found: np.ndarray, least: float) -> list[int]:
     return [label for label in order if found[label] >= least] or order[:1]
 
 
-def drawn(models: list[Distribution], epoch: int, count: int) -> list[Stamped]:
+def drawn(models: Sequence[Distribution], epoch: int, count: int) -> list[Stamped]:
     """New triggers for an epoch: of every class, from one sub-model, another in every epoch."""
     kinds = []
     for model in models:

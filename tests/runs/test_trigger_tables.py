@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dhbe_tf.attacks.fine_tuned import FineTuned
-from runs import pipeline, trigger_tables
+from runs import pipeline, trigger_figures, trigger_tables
 from runs.experiments import Options
 from runs.parallel import Crew
 
@@ -56,6 +56,23 @@ def test_a_class_that_was_not_found_has_nothing_inside():
     summary, _ = trigger_tables.comparison({JOBS[0]: missed}, "one")
     notes = " ".join(summary.notes)
     assert "found in 0;" in notes and "in 0 of 1." in notes and "none was there that work" in notes
+
+
+@pytest.mark.parametrize("chosen, shown", [([1, 3], "class 3"), ([1, 5], "class 1 (missed: 3)")])
+def test_figures_name_the_class_that_they_show(chosen, shown):
+    projection = {"levels": [0.9], "points": [[[0.0, 1.0], [1.0, 0.0]]], "true": [0.5, 0.5]}
+    samples = [[[[[0.5] * 3] * 3] * 3] * 2]
+    result = {
+        "target": 3,
+        "chosen": chosen,
+        "projection": projection,
+        "samples": samples,
+        "true": [[[1.0] * 3] * 3] * 3,
+    }
+    (rows,) = trigger_figures.triggers([result], "one").drawing.axes
+    (panel,) = trigger_figures.projections([result], "one").drawing.axes
+    assert [label.get_text() for label in rows.get_yticklabels()] == [f"{shown}, 0.9"]
+    assert panel.get_title() == shown
 
 
 def _done(tmp_path, job) -> dict[str, Any]:
