@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runs.report import pictures
+from runs.report.templates import fill
 
 _WIDTH, _HEIGHT = 600, 160  # of a curve's drawing
 
@@ -58,14 +58,8 @@ class _Curve(NamedTuple):
 
 def render(page: ErasingPage) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("runs", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("erasing.html").render(
+    return fill(
+        "erasing.html",
         page=page,
         shown=[(each.caption, pictures.strip(each.images)) for each in page.shown],
         curves=[_curve(name, values) for name, values in page.curves.items()],

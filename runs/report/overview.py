@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from runs import experiments, results, store, tables
+from runs.report.templates import fill
 
 _METHODS = ("drmguard_tf", "dhbe_tf")
 
@@ -48,10 +47,8 @@ def write(home: Path) -> Path:
     sections = [_section(home, note) for note in notes]
     done = {section.title.split("-")[0] for section in sections}
     missing = [(name, experiments.summary(name)) for name in experiments.names() if name not in done]
-    loader = PackageLoader("runs", "report")
-    environment = Environment(loader=loader, autoescape=select_autoescape(["html"]), undefined=StrictUndefined)
-    page = environment.get_template("overview.html").render(
-        sections=sections, missing=missing, deviations={name: _deviations(name) for name in _METHODS}
+    page = fill(
+        "overview.html", sections=sections, missing=missing, deviations={name: _deviations(name) for name in _METHODS}
     )
     store.write_text(home / "report.html", page)
     return home / "report.html"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from runs.report import figures, formats, pictures, words
@@ -15,6 +14,7 @@ from runs.report.figures import Curve, Row
 from runs.report.glossary import GLOSSARY
 from runs.report.pictures import Residual, Strip
 from runs.report.provenance import parts
+from runs.report.templates import fill
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,9 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("runs", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(angle=formats.angle, percent=formats.percent, times=formats.times)
     families = list(dict.fromkeys(run["family"] for scan in page.scans for run in scan.verdict["runs"]))
-    return environment.get_template("page.html").render(
+    return fill(
+        "page.html",
         page=page,
         cards=[_card(page, scan) for scan in page.scans],
         numbers=_numbers(page),

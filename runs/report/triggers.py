@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runs.report import pictures
+from runs.report.templates import fill
 
 
 class Level(NamedTuple):
@@ -56,14 +56,8 @@ class TriggersPage:
 
 def render(page: TriggersPage) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("runs", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("triggers.html").render(
+    return fill(
+        "triggers.html",
         page=page,
         levels=[(level.name, pictures.strip(level.triggers)) for level in page.levels],
         heats=[(heat, pictures.strip(_drawn(heat)), pictures.strip(heat.trigger)) for heat in page.heats],
