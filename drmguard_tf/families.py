@@ -40,6 +40,22 @@ class ReversedTrigger(Protocol):
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """Change float32 images (B, H, W, C) in [0, 1]; ``attention`` is A(x) of Eq. 7, (B, H, W, 1)."""
 
+    def amplified(self, images: tf.Tensor, attention: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """Images (B, H, W, C) in [0, 1] with the change ``strength`` times, (B, 1, 1, 1), 1 or more."""
+
+
+class Amplifiable(tf.Module):
+    """A trigger that is amplified pixel by pixel, because nothing better is known of its kind."""
+
+    def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+        """See :class:`ReversedTrigger`."""
+        raise NotImplementedError
+
+    def amplified(self, images: tf.Tensor, attention: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """See :class:`ReversedTrigger`: every pixel moves ``strength`` times as far, within [0, 1]."""
+        changed = self(images, attention).images
+        return tf.clip_by_value(images + strength * (changed - images), 0, 1)
+
 
 class Family(Protocol):
     """A kind of trigger for the steered search."""
@@ -50,7 +66,7 @@ class Family(Protocol):
         """A trigger for a suspect before its first step."""
 
 
-class UniversalPatch(tf.Module):
+class UniversalPatch(Amplifiable):
     """One patch for all images, ``(1 - mask) * x + mask * pattern`` as in Neural Cleanse; ours in this search."""
 
     learning_rate = 0.1
@@ -65,12 +81,18 @@ class UniversalPatch(tf.Module):
 
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """Blend the patch into float32 images (B, H, W, C) in [0, 1]; ``attention`` is not used."""
-        mask = tf.sigmoid(self.mask)
-        changed = (1 - mask) * images + mask * tf.sigmoid(self.pattern)
+        changed = self._blended(images, tf.sigmoid(self.mask))
         return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
 
+    def amplified(self, images: tf.Tensor, attention: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """See :class:`ReversedTrigger`: the mask is more opaque, up to hiding what is below."""
+        return self._blended(images, tf.minimum(strength * tf.sigmoid(self.mask), 1))
 
-class UniversalWarp(tf.Module):
+    def _blended(self, images: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return (1 - mask) * images + mask * tf.sigmoid(self.pattern)
+
+
+class UniversalWarp(Amplifiable):
     """One smooth displacement for all images, a sum of grids from coarse to fine; ours.
 
     It starts on the coarsest grid alone, and finer ones move less for the same step. On one fine grid most searches for
@@ -111,6 +133,10 @@ class UniversalWarp(tf.Module):
         length = tf.sqrt(tf.reduce_sum(flow**2, axis=-1) + 1e-6)  # the norm has no slope at zero
         return Change(warp(images, flow), tf.reduce_mean(length) / self.side)
 
+    def amplified(self, images: tf.Tensor, attention: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """See :class:`ReversedTrigger`: pixels move farther the same way."""
+        return warp(images, strength * self.flow())
+
 
 class _Grid(NamedTuple):
     """Control points and what takes them to pixels."""
@@ -127,7 +153,7 @@ def _grid(height: int, width: int, spacing: int) -> _Grid:
     return _Grid(rows, columns, tf.Variable(tf.zeros((*count, 2)), name=f"control-{spacing}"))
 
 
-class Generated(tf.Module):
+class Generated(Amplifiable):
     """A small generator (ours) behind the momentum reverse trigger (the paper's Eq. 7): one change per image."""
 
     learning_rate = 0.002

@@ -12,7 +12,7 @@ from data_prep.batches import batches
 from data_prep.contract import GAZE, HEAD_POSE, Task
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf import losses
-from drmguard_tf.families import Change
+from drmguard_tf.families import Amplifiable, Change
 from drmguard_tf.generator import paper_generator
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.reference import Reference
@@ -102,7 +102,7 @@ class PaperSearch:
         return [printed.run(self.steps, float("inf"), trigger, seed, progress, journals(f"paper-{seed}"))]
 
 
-class PaperTrigger(tf.Module):
+class PaperTrigger(Amplifiable):
     """G behind the momentum reverse trigger."""
 
     def __init__(self, generator: tf.keras.Model, largest_norm: float) -> None:

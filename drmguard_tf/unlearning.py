@@ -103,9 +103,8 @@ class _Unlearning(tf.Module):
         share = len(images) // (2 * len(self.triggers))
         attention = tf.gather(self.reference.attention, index)
         parts = [slice(k * share, (k + 1) * share) for k in range(len(self.triggers))]
-        changed = [self._amplified(images[p], t(images[p], attention[p]).images) for t, p in zip(self.triggers, parts)]
+        changed = [t.amplified(images[p], attention[p], self._strength(share)) for t, p in zip(self.triggers, parts)]
         return tf.concat([*changed, images[share * len(self.triggers) :]], axis=0)
 
-    def _amplified(self, images: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
-        factor = tf.exp(self.random.uniform((len(images), 1, 1, 1), 0.0, self.strongest))
-        return tf.clip_by_value(images + factor * (changed - images), 0, 1)
+    def _strength(self, count: int) -> tf.Tensor:
+        return tf.exp(self.random.uniform((count, 1, 1, 1), 0.0, self.strongest))

@@ -9,14 +9,14 @@ import tensorflow as tf
 from drmguard_tf import losses
 from drmguard_tf.baselines.target import LearnableTarget
 from drmguard_tf.baselines.unet import unet
-from drmguard_tf.families import Change
+from drmguard_tf.families import Amplifiable, Change
 from drmguard_tf.reference import Reference
 
 _ROOM = 2 + 1e-7  # keeps the mask off 0 and 1, where tanh has no slope
 _SHARE = 10  # a tenth of the benign images stands in for the class of the target
 
 
-class FeatureTrigger(tf.Module):
+class FeatureTrigger(Amplifiable):
     """The network A, the mask m on features, and the target that they lead to."""
 
     def __init__(self, reference: Reference, width: int, seed: int, restart: int, residual: bool = False) -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from data_prep.cost_schedule import CostSchedule, CostState
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.baselines.target import LearnableTarget
-from drmguard_tf.families import Change, ReversedTrigger
+from drmguard_tf.families import Amplifiable, Change, ReversedTrigger
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms, settled
 
@@ -78,7 +78,7 @@ class NeuralCleanse:
         return runs
 
 
-class MaskedPattern(tf.Module):
+class MaskedPattern(Amplifiable):
     """``(1 - m) * x + m * p`` with one mask m for all channels, and the target that it leads to."""
 
     def __init__(self, reference: Reference, seed: int, restart: int) -> None:

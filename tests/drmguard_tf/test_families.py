@@ -49,7 +49,22 @@ def test_the_seed_decides_the_start(family):
     assert not np.array_equal(first, other)
 
 
+def test_a_change_that_is_amplified_once_is_that_change(family):
+    trigger = FAMILIES[family](REFERENCE, 0)
+    once = trigger.amplified(IMAGES, NO_ATTENTION, tf.ones((4, 1, 1, 1)))
+    np.testing.assert_allclose(once, trigger(IMAGES, NO_ATTENTION).images, atol=1e-6)
+
+
 # Patch
+
+
+def test_an_amplified_patch_is_more_opaque_up_to_its_pattern():
+    patch = UniversalPatch(REFERENCE, 0)
+    patch.mask.assign(tf.fill(patch.mask.shape, -float(np.log(3))))  # sigmoid = 0.25
+    strength = tf.reshape(tf.constant([1.0, 2.0, 4.0, 9.0]), (4, 1, 1, 1))
+    images, pattern = patch.amplified(IMAGES, NO_ATTENTION, strength), tf.sigmoid(patch.pattern)
+    np.testing.assert_allclose(images[1], 0.5 * IMAGES[1] + 0.5 * pattern, atol=1e-6)
+    np.testing.assert_allclose(images[2:], tf.stack([pattern, pattern]), atol=1e-6)
 
 
 def test_a_patch_with_an_empty_mask_changes_nothing():
@@ -92,6 +107,14 @@ def test_a_shift_of_two_pixels_costs_two_of_the_side():
     images, cost = warp(IMAGES, NO_ATTENTION)
     np.testing.assert_allclose(cost, 2 / 32, rtol=1e-4)
     np.testing.assert_allclose(images[:, :, :-2], IMAGES[:, :, 2:], atol=1e-5)
+
+
+def test_an_amplified_warp_moves_farther():
+    warp = UniversalWarp(REFERENCE, 0, spacings=(16,))
+    _set(warp, (1.0, 0.0))
+    images = warp.amplified(IMAGES, NO_ATTENTION, tf.reshape(tf.constant([1.0, 2.0, 3.0, 0.0]), (4, 1, 1, 1)))
+    np.testing.assert_allclose(images[1, :-2], IMAGES[1, 2:], atol=1e-4)
+    np.testing.assert_allclose(images[2, :-3], IMAGES[2, 3:], atol=1e-4)
 
 
 def test_a_warp_starts_on_its_coarsest_grid():
