@@ -19,7 +19,7 @@ from runs.tables import Table, Value, paper
 Found = Mapping[Job, dict[str, Any]]
 Label = Callable[[Case], Optional[str]]
 
-BEFORE, OURS, CONTROL = "undefended", "DRMGuard", "FineTuning"
+BEFORE, NEVER, OURS, CONTROL = "undefended", "never attacked", "DRMGuard", "FineTuning"
 _ERRORS = ("ae", "dae", "re")
 _DECISIONS = {"tp": "TP", "fp": "FP", "fn": "FN", "tn": "TN", "accuracy": "accuracy"}
 _STRENGTH = {"ae": "AE", "dae": "DAE", "re": "RE", "benign_re": "RE, benign models"}
@@ -140,7 +140,7 @@ def errors(found: Found, title: str, published: str, label: Label = suspects.kin
         row["re_ratio"] = _mean(each, "re") / _mean(before, "re")
         row["ae_ratio"] = _mean(each, "ae") / _mean(before, "ae")
         row["dae_over_re"] = _mean(each, "dae") / _mean(each, "re")
-        if method != BEFORE:
+        if method not in (BEFORE, NEVER):
             row["gain"] = _mean(control, "dae") - _mean(each, "dae")
         rows.append(row)
     columns = {
@@ -157,6 +157,8 @@ def errors(found: Found, title: str, published: str, label: Label = suspects.kin
     notes = (
         suspects.INTERVAL,
         f"A model that DRMGuard's scan missed stays as it was and counts so in its rows; that happened {missed} times.",
+        f"In rows '{NEVER}' a benign model gets the same triggered images: less than its DAE is more than a removed "
+        "backdoor.",
         "The others clean every model, found or not. The paper's are MPIIFaceGaze, 224 px.",
     )
     return beside_the_papers(Table("errors", title, columns, rows, notes=notes), paper(published))
@@ -168,7 +170,7 @@ def _of_backdoored(found: Found, label: Label) -> list[dict[str, Any]]:
 
 
 def _measured(found: Found, label: Label) -> dict[tuple[str, str], list[dict[str, float]]]:
-    """Errors of every backdoored model by kind and method, undefended first."""
+    """Errors of every backdoored model by kind and method, undefended and benign ones first."""
     groups: dict[tuple[str, str], list[dict[str, float]]] = {}
 
     def note(case: Case, method: str, degrees: Mapping[str, float]) -> None:
@@ -179,6 +181,7 @@ def _measured(found: Found, label: Label) -> dict[tuple[str, str], list[dict[str
     for job, result in found.items():
         if isinstance(job, ScanModel) and job.case.attack is not None:
             note(job.case, BEFORE, result["metrics"])
+            note(job.case, NEVER, result["never_attacked"])
             pairs = result.get("mitigation")
             after = {f"{key}_deg": pairs[key]["after_deg"] for key in _ERRORS} if pairs else result["metrics"]
             note(job.case, OURS, after)

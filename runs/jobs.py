@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Optional, Protocol, Union
 
@@ -139,7 +139,8 @@ class ScanModel:
 
     Attributes:
         case: the model under examination.
-        template: the case whose architecture the controls copy; the same for all scans that are compared.
+        template: a benign case, the same for all scans that are compared: the controls copy its architecture, and its
+            model shows what a trigger does where there is no backdoor.
         search: how a trigger is looked for.
         controls: how it is judged; None takes the paper's constant.
         unlearning: None scans only.
@@ -161,8 +162,8 @@ class ScanModel:
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The model and the controls."""
-        return (Train(self.case), *self._controls)
+        """The model, the benign one and the controls."""
+        return (Train(self.case), Train(self.template), *self._controls)
 
     @property
     def _controls(self) -> tuple[Control, ...]:
@@ -188,7 +189,9 @@ class ScanModel:
         """Returns the verdict's summary, the model's ``metrics`` and, after an unlearning, ``mitigation``.
 
         ``distance`` is the mean change of the benign images by the deciding trigger: L1 over the largest benign norm,
-        whatever the search's own price is; ``spent`` are seconds and memory of the scan.
+        whatever the search's own price is; ``spent`` are seconds and memory of the scan. ``never_attacked``, for
+        backdoored models, are the errors of the benign model on the same test images with and without the trigger: a
+        trigger that hides or bends what the answer depends on costs every model something.
         """
         scan, line = self.question(desk)
         scanned, spent = metered(lambda: inspection.scan_model(scan, line, journals=desk.journal))
@@ -200,14 +203,18 @@ class ScanModel:
             "distance": inspection.distance(scanned),
             "spent": spent,
         }
-        if self.unlearning is None or self.case.attack is None or not scanned.verdict.backdoored:
+        if self.case.attack is None:
             return found
+        known = self.case.backdoored(scan.suspect.model, scan.model.parent)
+        task, test = self.case.source.data.spec.task, self.case.source.parts(desk.home, workers=1).test
+        benign = safety.load_model(model_of(self.template, desk))
+        found["never_attacked"] = _degrees(metrics.attack_errors(task, replace(known, model=benign), test))
         unlearning = self.unlearning
+        if unlearning is None or not scanned.verdict.backdoored:
+            return found
         cleaned, cleaning = metered(lambda: inspection.clean(scanned, unlearning))
         tuned = inspection.fine_tune(scanned, unlearning)
-        known = self.case.backdoored(scan.suspect.model, scan.model.parent)
-        test = self.case.source.parts(desk.home, workers=1).test
-        judged = judging.judge(self.case.source.data.spec.task, known, cleaned, tuned, test)
+        judged = judging.judge(task, known, cleaned, tuned, test)
         return {**found, "mitigation": {**judged, "spent": cleaning}}
 
 
@@ -271,9 +278,13 @@ class CleanModel:
         return {
             "attack": type(self.case.attack).__name__,
             "metrics": desk.result(Train(self.case))["metrics"],
-            "after": {f"{name}_deg": value for name, value in errors._asdict().items()},
+            "after": _degrees(errors),
             "spent": spent,
         }
+
+
+def _degrees(errors: metrics.AttackErrors) -> dict[str, float]:
+    return {f"{name}_deg": value for name, value in errors._asdict().items()}
 
 
 def key(job: Job) -> str:

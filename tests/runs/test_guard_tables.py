@@ -51,6 +51,7 @@ def _found(plan, *, missed=()):
             "margin": 2.0 if backdoored else 0.5,
             "distance": 0.01 if attack else 0.05,
             "metrics": errors if attack else {"re_deg": 2.5},
+            "never_attacked": {"re_deg": 2.5, "ae_deg": 18.0, "dae_deg": 4.0},
             "target_estimate_deg": estimate,
             **({"mitigation": after} if attack and backdoored else {}),
         }
