@@ -31,7 +31,7 @@ class Unlearning:
     steps: int = 200
     batch: int = 100
     learning_rate: float = 1e-3
-    strength: float = 4.0
+    strength: float = 10.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2 or self.learning_rate <= 0 or self.strength < 1:
