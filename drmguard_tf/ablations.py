@@ -10,8 +10,8 @@ import tensorflow as tf
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import Reference
-from drmguard_tf.reversal import Reversal, Run, Search, Terms
-from drmguard_tf.steered import SteeredReversal, SteeredSearch
+from drmguard_tf.reversal import Reversal, Run, Search
+from drmguard_tf.steered import Ratio, SteeredReversal, SteeredSearch
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,8 @@ class WithoutRav(SteeredSearch):
 
 
 class _WithoutRav(SteeredReversal):
-    judged_by = 2  # the column of the output variance ratio
-
-    def objective(self, terms: Terms) -> tf.Tensor:
-        return super().objective(terms._replace(rav=tf.zeros_like(terms.rav)))
-
-    def steer(self, terms: Terms) -> None:
-        super().steer(terms._replace(rav=tf.zeros_like(terms.rav)))
+    def ratios(self, rav: Ratio, spread: Ratio) -> tuple[Ratio, ...]:
+        return super().ratios(rav, spread)[1:]
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class PaperSearch:
         fresh.set_weights(generator.get_weights())
         trigger = PaperTrigger(fresh, reference.largest_norm)
         printed = _Printed(reference, trigger, self, seed)
-        return [printed.run(self.steps, float("inf"), trigger, seed, progress, journals(f"paper-{seed}"))]
+        return [printed.run(self.steps, trigger, seed, progress, journals(f"paper-{seed}"))]
 
 
 class PaperTrigger(Amplifiable):

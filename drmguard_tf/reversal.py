@@ -94,8 +94,6 @@ class Search(Configuration, Protocol):
 class Reversal(tf.Module):
     """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts."""
 
-    judged_by = 1  # column of the history that must meet the bound: RAV
-
     def __init__(
         self,
         reference: Reference,
@@ -118,6 +116,10 @@ class Reversal(tf.Module):
 
     def steer(self, terms: Terms) -> None:
         """What adapts after a step; nothing by default."""
+
+    def met(self, rav: float, spread: float) -> bool:
+        """Whether mean RAV and mean output variance ratio of the last steps are what was sought; always by default."""
+        return True
 
     @tf.function
     def step(self) -> tf.Tensor:
@@ -151,7 +153,6 @@ class Reversal(tf.Module):
     def run(
         self,
         steps: int,
-        bound: float,
         start: ReversedTrigger,
         seed: int,
         progress: Callable[[int], None],
@@ -161,7 +162,6 @@ class Reversal(tf.Module):
 
         Args:
             steps: how many.
-            bound: largest mean RAV at the end that counts as met.
             start: a trigger of the same family; holds what was found afterwards.
             seed: of the mini-batches.
             progress: called with the number of steps done.
@@ -177,8 +177,8 @@ class Reversal(tf.Module):
         for found, mine in zip(start.variables, self.trigger.variables):
             found.assign(mine)
         last = settled(history).mean(axis=0)
-        met = bool(last[self.judged_by] <= bound)
-        return Run(start.name, seed, float(last[0]), float(last[1]), met, last[3:], history, start)
+        cost, rav, spread = map(float, last[:3])
+        return Run(start.name, seed, cost, rav, self.met(rav, spread), last[3:], history, start)
 
 
 def settled(history: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ Gaze, WaNet as in the paper, 10 benign and 10 backdoored models; the printed sea
 beside it the steered search with calibrated ones. The generator family alone is shown too: patch and warp know no
 momentum reverse trigger. Aimed at: what the paper found, or a table that shows that it is not so here. Not run yet.
 
-    drmguard reproduce run drmguard_table9 --preset cpu --models 3      15 settings, 6 scans each
+    drmguard reproduce run drmguard_table9 --preset cpu --models 3      16 settings, 6 scans each
     drmguard reproduce run drmguard_table9 --preset cpu --data TABLE    on an image table
 """
 
@@ -41,6 +41,7 @@ def variants(preset: Preset, options: Options) -> dict[str, tuple[Search, float]
         "printed, without momentum reverse trigger": PrintedWithoutMomentum(**asdict(printed)),
         "steered": steered,
         "steered, without RAV": WithoutRav(**asdict(steered)),
+        "steered, output variance 0.1": replace(steered, output_bound=0.1),
         "steered, bound 0.05": replace(steered, bound=0.05),
         "steered, bound 0.2": replace(steered, bound=0.2),
         "generator alone": alone,

@@ -69,20 +69,41 @@ def _steered(reference: Reference, rav: float, spread: float) -> Reversal:
 
 
 def test_the_weight_rises_while_the_ratio_is_under_its_bound(reference):
-    # recent = 0.8 * 0.1 + 0.2 * 0 = 0.08, so the weight grows by (0.1 / 0.08) ** 0.06 = 1.25 ** 0.06
-    assert _steered(reference, rav=0.0, spread=0.0).weight.numpy() == pytest.approx(5 * 1.25**0.06)
+    # recent = 0.8 * 0.1 + 0.2 * 0 = 0.08, so the weight grows by (0.1 / 0.08) ** 0.04 = 1.25 ** 0.04
+    assert _steered(reference, rav=0.0, spread=0.0).weight.numpy() == pytest.approx(5 * 1.25**0.04)
 
 
-@pytest.mark.parametrize("rav, spread", [(1.0, 0.0), (0.0, 1.0)])
+@pytest.mark.parametrize("rav, spread", [(1.0, 0.0), (0.0, 0.1)])  # the output variance counts ten times
 def test_the_weight_falls_when_either_ratio_is_over_it(reference, rav, spread):
-    # recent = 0.8 * 0.1 + 0.2 * 1 = 0.28, so the weight shrinks by (0.1 / 0.28) ** 0.06
-    assert _steered(reference, rav=rav, spread=spread).weight.numpy() == pytest.approx(5 * (0.1 / 0.28) ** 0.06)
+    # recent = 0.8 * 0.1 + 0.2 * 1 = 0.28, so the weight shrinks by (0.1 / 0.28) ** 0.04
+    assert _steered(reference, rav=rav, spread=spread).weight.numpy() == pytest.approx(5 * (0.1 / 0.28) ** 0.04)
 
 
-def test_the_weight_never_falls_below_its_start(reference):
+def test_the_weight_never_falls_below_its_least(reference):
     reversal = BRIEF.reversal(reference, "patch", seed=0)
+    assert reversal.weight.numpy() == pytest.approx(20)
+    reversal.weight.assign(1.01)
     reversal.steer(Terms(tf.constant(0.5), tf.constant(1.0), tf.constant(1.0), tf.zeros((1, 2))))
-    assert reversal.weight.numpy() == pytest.approx(BRIEF.start_weight)
+    assert reversal.weight.numpy() == pytest.approx(BRIEF.least_weight)
+
+
+@pytest.mark.parametrize(
+    "rav, spread, met", [(0.14, 0.014, True), (0.16, 0.001, False), (0.01, 0.016, False), (0.0, 0.0, True)]
+)
+def test_a_run_has_met_its_bounds_within_half_of_them(reference, rav, spread, met):
+    assert BRIEF.reversal(reference, "patch", seed=0).met(rav, spread) is met  # bounds 0.1 and 0.01
+
+
+def test_the_objective_by_hand(reference):
+    terms = Terms(tf.constant(0.5), tf.constant(0.3), tf.constant(0.04), tf.zeros((1, 2)))
+    objective = BRIEF.reversal(reference, "patch", seed=0).objective(terms)
+    assert objective.numpy() == pytest.approx(0.3 + 10 * 0.04 + 20 * 0.5)
+
+
+@pytest.mark.parametrize("wrong", [{"output_bound": 0.2}, {"output_bound": 0.0}, {"least_weight": 30.0}])
+def test_bounds_and_weights_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match="bounds are shares of 1"):
+        SteeredSearch(**wrong)
 
 
 def test_a_restart_leaves_no_trace_of_the_run_before(reference):
@@ -119,7 +140,7 @@ def test_a_planted_trigger_is_found_and_costs_less_than_silencing_a_benign_model
     def cheapest_collapse(corner_weight: float) -> float:
         """Lowest cost of a step in which both ratios met the bound."""
         (run,) = options.run(examine(Suspect(_colour_model(corner_weight), _benign())), seed=0)
-        return run.history[(run.history[:, 1:3] <= options.bound).all(axis=1), 0].min()
+        return run.history[(run.history[:, 1:3] <= (options.bound, options.output_bound)).all(axis=1), 0].min()
 
     assert cheapest_collapse(20.0) < 0.1 * cheapest_collapse(0.0)
 
