@@ -30,8 +30,8 @@ GLOSSARY = (
     ("margin", "Threshold divided by score; how many times cheaper than the line the change was."),
     (
         "bound",
-        "How far RAV and the variance of the answers have to fall before answers count as collapsed. A run that misses it only gives a lower "
-        "bound of the cost.",
+        "How far RAV and the variance of the answers have to fall before answers count as collapsed. A run that misses "
+        "it only gives a lower bound of the cost.",
     ),
     ("certainty", "How often the decision stays the same when the search’s restarts and mini-batches are drawn anew."),
     ("agreement", "Share of the runs with collapsed answers that end at the same answer."),
