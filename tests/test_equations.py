@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from data_prep.contract import Split
 from data_prep.threat import Suspect
-from drmguard_tf.families import Change
+from drmguard_tf.families import Amplifiable, Change
 from drmguard_tf.losses import head_angles
 from drmguard_tf.paper import PaperTrigger
 from drmguard_tf.reference import attention_map, examine
@@ -175,14 +175,15 @@ def test_the_score_is_a_share_of_the_largest_norm():
 
 
 def test_unlearning_teaches_the_true_label_to_reversed_images():
-    def whiten(images: tf.Tensor, attention: tf.Tensor) -> Change:
-        return Change(tf.ones_like(images), tf.constant(0.0))
+    class Whiten(Amplifiable):
+        def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
+            return Change(tf.ones_like(images), tf.constant(0.0))
 
     # black images answer 0.2, which is right; white ones answer 0.2 + 3 * 0.5 = 1.7, the backdoor
     model = _linear([[0.5], [0.5], [0.5]], [0.2], (1, 1, 3))
     suspect = Suspect(model, Split(np.zeros((8, 1, 1, 3), np.uint8), np.full((8, 1), 0.2, np.float32)))
     options = Unlearning(steps=150, batch=4, learning_rate=0.01)
-    cleaned = options.run(suspect, examine(suspect), [whiten], seed=0)
+    cleaned = options.run(suspect, examine(suspect), [Whiten()], seed=0)
     black_and_white = tf.constant([0.0, 1.0], shape=[2, 1, 1, 1]) * tf.ones([1, 1, 1, 3])
     np.testing.assert_allclose(cleaned(black_and_white), [[0.2], [0.2]], atol=0.05)
     np.testing.assert_allclose(model(black_and_white), [[0.2], [1.7]], atol=1e-6)  # the suspect is left alone

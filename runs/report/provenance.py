@@ -74,7 +74,7 @@ def _search(own: Sequence[str], printed: bool) -> list[Part]:
             Part("Printed search", f"{terms}, fixed weights, generator and momentum reverse trigger (Eq. 7)", "")
         )
     if own:
-        steering = "the weight of the change is steered to bounds on RAV and output variance; ratios, not absolute terms"
+        steering = "the weight of the change is steered to bounds on RAV and output variance; ratios, not absolutes"
         found.append(Part("Steered search", terms, steering))
         shapes = listed([family(name).name.lower() for name in own])
         momentum = "momentum reverse trigger (Eq. 7), in the generator family" if "generator" in own else ""
