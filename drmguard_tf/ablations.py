@@ -27,8 +27,8 @@ class WithoutRav(SteeredSearch):
 
 
 class _WithoutRav(SteeredReversal):
-    def ratios(self, rav: Ratio, spread: Ratio) -> tuple[Ratio, ...]:
-        return super().ratios(rav, spread)[1:]
+    def ratios(self, rav: Ratio, spread: Ratio, tightened: Ratio) -> tuple[Ratio, ...]:
+        return super().ratios(rav, spread, tightened)[1:]
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,9 @@ def test_without_rav_only_outputs_are_pressed():
     reversal = QUICK.reversal(reference, "patch", 0)
     reversal.weight.assign(5.0)
     terms = Terms(tf.constant(0.1), tf.constant(7.0), tf.constant(2.0), tf.zeros((1, 4)))
-    assert float(reversal.objective(terms)) == pytest.approx(10 * 2.0 + 5 * 0.1)  # bounds of 0.1 and 0.01
+    assert float(reversal.objective(terms)) == pytest.approx(2.0 + 5 * 0.1)
     reversal.recent.assign(0.1)
-    reversal.steer(terms._replace(spread=tf.constant(0.01)))
+    reversal.steer(terms._replace(spread=tf.constant(0.1)))
     assert float(reversal.recent) == pytest.approx(0.1)  # an RAV of 7 moves nothing
 
 
