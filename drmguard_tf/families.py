@@ -49,7 +49,7 @@ class Amplifiable(tf.Module):
 
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """See :class:`ReversedTrigger`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what it changes")
 
     def amplified(self, images: tf.Tensor, attention: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
         """See :class:`ReversedTrigger`: every pixel moves ``strength`` times as far, within [0, 1]."""

@@ -44,7 +44,7 @@ class Run(NamedTuple):
         seed: of the run.
         cost: mean price over the last fifth of the steps.
         rav: mean ratio of angle variance over the same steps.
-        met: whether ``rav`` met the search's bound; where it did not, ``cost`` is only a lower bound of the price.
+        met: whether the search's bounds were met; where they were not, ``cost`` is only a lower bound of the price.
         target_estimate: float32 (K,), mean output over the same steps, radians (App. A.5).
         history: float32 (steps, 3 + K): cost, RAV, output variance ratio, mean output.
         trigger: the found change.

@@ -1,9 +1,10 @@
 """The steered search (ours): the smallest change of the images that collapses the outputs.
 
 Same three terms as the paper's Eq. 5 and the same momentum reverse trigger, but the weight of the input distance is
-steered instead of fixed: it starts small, so that the collapse is found first, then rises while the ratio of angle
-variance stays below its bound and falls when it does not. Output variance and RAV enter as ratios to their benign
-values, so nothing depends on units, image size or task.
+steered instead of fixed: it rises while the ratio of angle variance and the output variance stay below their bounds and
+falls when one of them does not. Both enter as ratios to their benign values, so nothing depends on units, image size or
+task. Half of the runs start with a wide bound on the output variance and a small weight, so that some collapse is found
+first, and tighten on the way; the others start tight.
 """
 
 from __future__ import annotations

@@ -190,8 +190,8 @@ class ScanModel:
 
         ``distance`` is the mean change of the benign images by the deciding trigger: L1 over the largest benign norm,
         whatever the search's own price is; ``spent`` are seconds and memory of the scan. ``never_attacked``, for
-        backdoored models, are the errors of the benign model on the same test images with and without the trigger: a
-        trigger that hides or bends what the answer depends on costs every model something.
+        backdoored models that are to be unlearned, are the errors of the benign model on the same test images with and
+        without the trigger: a trigger that hides or bends what the answer depends on costs every model something.
         """
         scan, line = self.question(desk)
         scanned, spent = metered(lambda: inspection.scan_model(scan, line, journals=desk.journal))
@@ -203,14 +203,14 @@ class ScanModel:
             "distance": inspection.distance(scanned),
             "spent": spent,
         }
-        if self.case.attack is None:
+        unlearning = self.unlearning
+        if unlearning is None or self.case.attack is None:
             return found
         known = self.case.backdoored(scan.suspect.model, scan.model.parent)
         task, test = self.case.source.data.spec.task, self.case.source.parts(desk.home, workers=1).test
         benign = safety.load_model(model_of(self.template, desk))
         found["never_attacked"] = _degrees(metrics.attack_errors(task, replace(known, model=benign), test))
-        unlearning = self.unlearning
-        if unlearning is None or not scanned.verdict.backdoored:
+        if not scanned.verdict.backdoored:
             return found
         cleaned, cleaning = metered(lambda: inspection.clean(scanned, unlearning))
         tuned = inspection.fine_tune(scanned, unlearning)
