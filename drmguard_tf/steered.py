@@ -35,6 +35,8 @@ class SteeredSearch:
         families: which trigger families, in :data:`drmguard_tf.families.FAMILIES`.
         restarts: runs per family, the same for every model.
         steps: Adam steps per run.
+        generator_length: how many times as many a generator has: a network is found more slowly than pixels. After one
+            time an input-aware trigger costs nearly what benign models pay; after four these pay less too.
         batch: images a step.
         bound: the ratio of angle variance to reach.
         output_bound: the ratio of output variance to reach. An attacker's answer is learned to a fraction of a degree;
@@ -50,6 +52,7 @@ class SteeredSearch:
     families: tuple[str, ...] = ("patch", "warp", "generator")
     restarts: int = 2
     steps: int = 200
+    generator_length: int = 2
     batch: int = 24
     bound: float = 0.1  # all attacks of the paper's Table 1 stay below it
     output_bound: float = 0.01
@@ -62,7 +65,7 @@ class SteeredSearch:
         unknown = set(self.families) - set(FAMILIES)
         if unknown or not self.families:
             raise ValueError(f"unknown trigger families {sorted(unknown)}; choose from {', '.join(FAMILIES)}")
-        if self.restarts < 1 or self.steps < 10 or self.batch < 2:
+        if min(self.restarts, self.generator_length) < 1 or self.steps < 10 or self.batch < 2:
             raise ValueError(f"a search needs 1 restart, 10 steps and batches of 2 at least, got {self}")
         if not 0 < self.output_bound <= self.bound < 1 or not 0 < self.least_weight <= self.start_weight:
             raise ValueError(
@@ -75,7 +78,11 @@ class SteeredSearch:
     @property
     def total_steps(self) -> int:
         """Steps over all runs."""
-        return len(self.families) * self.restarts * self.steps
+        return self.restarts * sum(map(self.steps_of, self.families))
+
+    def steps_of(self, family: str) -> int:
+        """Steps of one run."""
+        return self.steps * (self.generator_length if family == "generator" else 1)
 
     def run(
         self,
@@ -97,13 +104,13 @@ class SteeredSearch:
             One run per family and restart.
         """
         runs: list[Run] = []
+        done = 0
         for family in self.families:
-            reversal = self.reversal(reference, family, seed)
+            reversal, steps = self.reversal(reference, family, seed), self.steps_of(family)
             for restart in range(seed, seed + self.restarts):
-                start, done = self.start(reference, family, restart), len(runs) * self.steps
-                journal = journals(f"{family}-{restart}")
-                told = _after(done, progress)
-                runs.append(reversal.run(self.steps, start, restart, told, journal))
+                start, journal = self.start(reference, family, restart), journals(f"{family}-{restart}")
+                runs.append(reversal.run(steps, start, restart, _after(done, progress), journal))
+                done += steps
         return runs
 
     def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
@@ -127,7 +134,7 @@ class SteeredReversal(Reversal):
     def __init__(self, reference: Reference, trigger: ReversedTrigger, options: SteeredSearch, seed: int) -> None:
         rate = FAMILIES[trigger.name].learning_rate
         super().__init__(reference, trigger, learning_rate=rate, batch=options.batch, seed=seed)
-        self.options = options
+        self.options, self.steps = options, options.steps_of(trigger.name)
         self.weight = tf.Variable(options.start_weight, name="weight")
         self.age = tf.Variable(0.0, name="age")  # steps done; runs that begin at the tight bound are past it
         self.recent = tf.Variable(1.0, name="recent")  # moving average of the ratio that is further from its bound
@@ -137,7 +144,7 @@ class SteeredReversal(Reversal):
         early, tightness = seed % 2 == 1, self.options.bound / self.options.output_bound
         self.weight.assign(self.options.start_weight * (tightness if early else 1.0))
         self.recent.assign(1.0)
-        self.age.assign(float(self.options.steps) if early else 0.0)
+        self.age.assign(float(self.steps) if early else 0.0)
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "weight": self.weight, "recent": self.recent, "age": self.age}
@@ -158,7 +165,7 @@ class SteeredReversal(Reversal):
     def tightened(self) -> tf.Tensor:
         """How far the bound on the outputs has come: 0 where it is that of the angles, 1 where it is its own."""
         begin, end = _TIGHTENED
-        return tf.clip_by_value((self.age / self.options.steps - begin) / (end - begin), 0.0, 1.0)
+        return tf.clip_by_value((self.age / self.steps - begin) / (end - begin), 0.0, 1.0)
 
     def ratios(self, rav: Ratio, spread: Ratio, tightened: Ratio) -> tuple[Ratio, ...]:
         """What is pressed to the bound of the ratio of angle variance: that ratio, and that of the output variance, the

@@ -39,7 +39,7 @@ class NeuralCleanse:
     minibatches: int = 31  # 1,000 samples in batches of 32
     batch: int = 32
     learning_rate: float = 0.1
-    tolerance: float = 0.3  # as strict as DRMGuard's bound on RAV: an angle variance of 0.1 is a deviation of 0.32
+    tolerance: float = 0.1  # as strict as DRMGuard's bound on the outputs: a hundredth of the variance
     schedule: CostSchedule = field(default_factory=CostSchedule)
 
     def __post_init__(self) -> None:

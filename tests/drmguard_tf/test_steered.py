@@ -139,10 +139,10 @@ def test_a_run_is_judged_by_its_last_fifth(reference):
 
 def test_progress_counts_all_runs(reference):
     done: list[int] = []
-    options = SteeredSearch(families=("patch", "warp"), restarts=1, steps=10, batch=4)
+    options = SteeredSearch(families=("generator", "warp"), restarts=1, steps=10, batch=4, generator_length=3)
     runs = options.run(reference, seed=0, progress=done.append)
-    assert [run.family for run in runs] == ["patch", "warp"]
-    assert done == list(range(1, options.total_steps + 1))
+    assert [(run.family, len(run.history)) for run in runs] == [("generator", 30), ("warp", 10)]
+    assert options.total_steps == 40 and done == list(range(1, 41))
 
 
 def test_a_planted_trigger_is_found_and_costs_less_than_silencing_a_benign_model():
@@ -162,7 +162,7 @@ def test_unknown_families_are_refused(wrong):
         SteeredSearch(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"restarts": 0}, {"steps": 9}, {"batch": 1}])
+@pytest.mark.parametrize("wrong", [{"restarts": 0}, {"generator_length": 0}, {"steps": 9}, {"batch": 1}])
 def test_too_small_a_search_is_refused(wrong):
     with pytest.raises(ValueError, match="1 restart, 10 steps and batches of 2"):
         SteeredSearch(**wrong)
