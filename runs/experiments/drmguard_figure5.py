@@ -3,7 +3,7 @@
 Reversed for the paper's four attacks, by the searches of drmguard_figure4 with the controls of drmguard_table5. The
 models are those of drmguard_table10. With reversed images run as smoke only.
 
-    drmguard reproduce run drmguard_figure5 --preset cpu                8 models, 4 controls, 4 searches
+    drmguard reproduce run drmguard_figure5 --preset cpu                8 models, 6 controls, 4 searches
     drmguard reproduce run drmguard_figure5 --preset cpu --data TABLE
 """
 

@@ -4,7 +4,7 @@ The first models of drmguard_table17, whose scans these are. The benign model's 
 where there is no backdoor. Aimed at: the trigger's corner is changed and the object is still seen. Not run yet, not
 even smoke.
 
-    drmguard reproduce run drmguard_figure6 --preset cpu --data cifar-10-batches-py     2 classifiers, 4 controls
+    drmguard reproduce run drmguard_figure6 --preset cpu --data cifar-10-batches-py     2 classifiers, 6 controls
     drmguard reproduce run drmguard_figure6 --preset cpu                                digits
 """
 

@@ -6,7 +6,7 @@ share of the training set. On the embedded digits, or with --data on CIFAR-10 in
 Aimed at: the paper's accuracy of 0.85 or more, and the attacked class found in every flagged model. Not run yet, not
 even smoke.
 
-    drmguard reproduce run drmguard_table17 --preset cpu --data cifar-10-batches-py     20 classifiers, 4 controls
+    drmguard reproduce run drmguard_table17 --preset cpu --data cifar-10-batches-py     20 classifiers, 6 controls
     drmguard reproduce run drmguard_table17 --preset cpu                                digits
     drmguard reproduce run drmguard_table17 --preset smoke                              shows that it runs
 """
