@@ -174,7 +174,8 @@ def train(
         benign: gives a new copy of the benign model of a seed, for attacks that begin with one; None trains it.
 
     Returns:
-        The model (a benign one has no trigger: ``None``), the test part, and its record with metrics.
+        The model (a benign one has no trigger: ``None``), the test part, and its record with metrics. The
+        record does not say where the data lies, so that it means the same on another machine.
     """
     train_part, test = read(data)
     wanted = len(train_part.classes) - 1 if target is None else target
@@ -186,7 +187,6 @@ def train(
         known = attack.backdoor(train_part, wanted, trainer=trainer, seed=seed, progress=progress)
     record = {
         "task": "classification",
-        "data": data,
         "classes": list(train_part.classes),
         "training": asdict(training),
         "attack": None if attack is None else _plain(attack),

@@ -36,7 +36,7 @@ def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dic
 
     def fill(folder: Path) -> None:
         known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
-        store.write_json(folder / "train.json", record)
+        store.write_json(folder / "train.json", {**record, "data": classes.DIGITS})
 
     suspect = out / "suspect"
     store.write_directory(suspect, fill)

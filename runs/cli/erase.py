@@ -127,7 +127,7 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
 
     def fill(folder: Path) -> None:
         known.model.save(folder / "model.h5", save_format="h5", include_optimizer=False)
-        store.write_json(folder / "train.json", {**record, "versions": exports.versions()})
+        store.write_json(folder / "train.json", {**record, "data": data, "versions": exports.versions()})
         (folder / "test").mkdir()
         class_table.write(folder / "test", test)
 

@@ -233,7 +233,8 @@ def test_attacks_that_begin_with_a_benign_model_share_it(data, monkeypatch):
     monkeypatch.setattr(erasing_jobs, "model_of", lambda job, desk: asked.append(job) or training.fit(data, seed=0))
     desk = _Desk()
     desk.journal = lambda name: NO_JOURNAL
-    suspects = [Implanted("any", training, kind, 1, 5) for kind in (BadNets(), CleanLabel(3, count=4, steps=1))]
-    assert suspects[0].needs == () and suspects[1].needs == (Learned("any", training, 5),)
-    suspects[1].do(desk)
-    assert asked == [Learned("any", training, 5)]
+    suspects = [Implanted("here/any", training, kind, 1, 5) for kind in (BadNets(), CleanLabel(3, count=4, steps=1))]
+    assert suspects[0].needs == () and suspects[1].needs == (Learned("here/any", training, 5),)
+    result = suspects[1].do(desk)
+    assert asked == [Learned("here/any", training, 5)]
+    assert "here" not in repr(result)  # a record is kept by the data's content, and read on other machines
