@@ -35,8 +35,8 @@ class SteeredSearch:
         families: which trigger families, in :data:`drmguard_tf.families.FAMILIES`.
         restarts: runs per family, the same for every model.
         steps: Adam steps per run.
-        generator_length: how many times as many a generator has: a network is found more slowly than pixels. After one
-            time an input-aware trigger costs nearly what benign models pay; after four these pay less too.
+        generator_length: how many times as many a generator has: a network is found more slowly than pixels. With 1 an
+            input-aware trigger costs nearly what benign models pay, with 4 these pay little too.
         batch: images a step.
         bound: the ratio of angle variance to reach.
         output_bound: the ratio of output variance to reach. An attacker's answer is learned to a fraction of a degree;
@@ -66,7 +66,10 @@ class SteeredSearch:
         if unknown or not self.families:
             raise ValueError(f"unknown trigger families {sorted(unknown)}; choose from {', '.join(FAMILIES)}")
         if min(self.restarts, self.generator_length) < 1 or self.steps < 10 or self.batch < 2:
-            raise ValueError(f"a search needs 1 restart, 10 steps and batches of 2 at least, got {self}")
+            raise ValueError(
+                "a search needs 1 restart, 10 steps and batches of 2 at least, and a generator length of 1 or more; "
+                f"got {self}"
+            )
         if not 0 < self.output_bound <= self.bound < 1 or not 0 < self.least_weight <= self.start_weight:
             raise ValueError(
                 "bounds are shares of 1, that of the output variance the smaller one, and weights above 0, the least "

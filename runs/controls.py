@@ -27,8 +27,7 @@ class Controls:
     """How many controls there are and how they are trained.
 
     Attributes:
-        count: of controls, 2 or more. Prices of generators differ by a third between controls; with 4 the line would
-            lie at 0.29 of their mean, with 6 it lies at 0.39.
+        count: of controls, 2 or more; the fewer, the lower the line lies below their prices.
         training: their training; the architecture is the suspect's.
         mirror: learn mirror images too. A benign set is small, and a control that knows its pictures by heart is
             costlier to collapse than a well-trained model, so it would draw the line too high.
