@@ -138,6 +138,10 @@ class Reversal(tf.Module):
         self.steer(terms)
         return terms.row()
 
+    def trace(self) -> None:
+        """Trace the step now, not at its first call: steps may run beside each other, Keras traces one at a time."""
+        self.step.get_concrete_function()
+
     def restart(self, start: ReversedTrigger, seed: int) -> None:
         """Everything as before the first step, from another start. The compiled step stays, which saves its tracing."""
         for mine, theirs in zip(self.trigger.variables, start.variables):

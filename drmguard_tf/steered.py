@@ -9,7 +9,8 @@ first, and tighten on the way; the others start tight.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.families import FAMILIES, ReversedTrigger, UniversalWarp
+from drmguard_tf.lanes import Step, abreast, lanes
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
 
@@ -95,7 +97,7 @@ class SteeredSearch:
         progress: Callable[[int], None] = lambda step: None,
         journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> list[Run]:
-        """Search all families with all restarts.
+        """Search all families with all restarts; runs beside each other where there are several cores.
 
         Args:
             reference: constants of the suspect.
@@ -106,15 +108,32 @@ class SteeredSearch:
         Returns:
             One run per family and restart.
         """
-        runs: list[Run] = []
-        done = 0
-        for family in self.families:
-            reversal, steps = self.reversal(reference, family, seed), self.steps_of(family)
-            for restart in range(seed, seed + self.restarts):
-                start, journal = self.start(reference, family, restart), journals(f"{family}-{restart}")
-                runs.append(reversal.run(steps, start, restart, _after(done, progress), journal))
-                done += steps
-        return runs
+        beside, restarts = lanes(), range(seed, seed + self.restarts)
+        width = min(beside, self.restarts)
+        tasks = [
+            self._task(reference, family, restarts[lane::width], journals)
+            for family in sorted(self.families, key=self.steps_of, reverse=True)  # the longest runs end last otherwise
+            for lane in range(width)
+        ]
+        found = itertools.chain.from_iterable(abreast(tasks, beside, progress))
+        return sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
+
+    def _task(
+        self, reference: Reference, family: str, seeds: Sequence[int], journals: Callable[[str], Journal]
+    ) -> Callable[[Step], list[Run]]:
+        """Runs of one family, one after the other, ready to begin: traced, and with their starts drawn."""
+        reversal, steps = self.reversal(reference, family, seeds[0]), self.steps_of(family)
+        reversal.trace()
+        starts = [self.start(reference, family, seed) for seed in seeds]
+
+        def search(progress: Step) -> list[Run]:
+            runs: list[Run] = []
+            for seed, start in zip(seeds, starts):
+                journal, told = journals(f"{family}-{seed}"), _after(len(runs) * steps, progress)
+                runs.append(reversal.run(steps, start, seed, told, journal))
+            return runs
+
+        return search
 
     def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
         """A run of one family before its first step."""
@@ -127,7 +146,7 @@ class SteeredSearch:
         return FAMILIES[family](reference, seed)
 
 
-def _after(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+def _after(done: int, progress: Step) -> Step:
     return lambda step: progress(done + step)
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.contract import Split, Task
+from data_prep.cores import cores
 from drmguard_tf import metrics
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.unlearning import Unlearning
@@ -82,11 +83,12 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
         out: where the result will be written; beside it an interrupted search leaves what it has reached, and goes on
             when it is asked the same again.
     """
+    parallel.threads_for_a_search()
     spec, suspect = inspection.load_suspect(options.model, options.benign)
     question = scan_of(options, spec.task)
     inspection.check_judgeable(suspect)
     with bar("benign controls", question.controls.count if question.controls else 1) as progress:
-        line = inspection.threshold(question, workers=options.workers or parallel.cores(), progress=progress)
+        line = inspection.threshold(question, workers=options.workers or cores(), progress=progress)
     with bar("searching for a trigger", question.search.total_steps) as progress:
         if out is None:
             return inspection.scan_model(question, line, progress)

@@ -6,7 +6,6 @@ Small networks gain little from a second thread, so workers get one thread each 
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,16 +17,14 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from data_prep.cores import cores
+
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 
 _RETRIES = 3  # for work that was lost with its process
+_RUNS = 6  # of a steered search: three families, two restarts each
 _PATIENCE = 10  # seconds for an address to answer
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _no_more(answer: Any) -> Sequence[Any]:
@@ -101,6 +98,17 @@ def limit_threads(threads: int) -> None:
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def threads_for_a_search() -> None:
+    """Give TensorFlow's threads to runs beside each other, not to one operation each; kept where it has computed."""
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // _RUNS))
+        tf.config.threading.set_inter_op_parallelism_threads(cores())
+    except RuntimeError:  # settled before, by a notebook or by a test
+        pass
 
 
 def spread(

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from data_prep import archives
+from data_prep.cores import cores
 from data_prep.image_table import TABLE
 from data_prep.raw import Listing, RawData
 from runs import parallel, store
@@ -88,7 +89,7 @@ def prepare(asked: Preparation, *, bar: Bar) -> dict[str, Any]:
         )
         for number, start in enumerate(range(0, len(listing.entries), _CHUNK))
     ]
-    workers = asked.workers or parallel.cores()
+    workers = asked.workers or cores()
     rows, problems, done = [], [tuple(problem) for problem in listing.problems], 0
     try:
         with bar(f"preparing {asked.data.name}", len(listing.entries)) as progress:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from data_prep import class_table, image_table
 from data_prep.contract import GAZE, Task
+from data_prep.cores import cores
 from data_prep.geometry import gaze_to_vector
 from data_prep.head_conventions import TO_OURS, Angles, to_matrix
 from data_prep.image_table import TABLE
@@ -42,7 +43,7 @@ def statistics(folder: Path, *, workers: int | None = None) -> dict[str, Any]:
     table = image_table.load_table(folder)
     names = [str(name) for name in table["image"]]
     jobs = [(folder, names[start : start + _CHUNK]) for start in range(0, len(names), _CHUNK)]
-    looks = parallel.spread(_look, jobs, workers=workers or parallel.cores(), limit=limit_threads)
+    looks = parallel.spread(_look, jobs, workers=workers or cores(), limit=limit_threads)
     seen = [look for some in looks for look in some]
     labels = table[[name for name in table if name == "label" or name.endswith(("_rad", "_deg"))]].to_numpy()
     same = defaultdict(list)

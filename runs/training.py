@@ -11,6 +11,7 @@ import numpy as np
 
 from data_prep import image_table
 from data_prep.contract import TASKS
+from data_prep.cores import cores
 from drmguard_tf.convergence import EarlyStop
 from runs import cases
 from runs import export as exports
@@ -101,7 +102,7 @@ def train(
     home = out.parent / ".drmguard"
     count = case.source.data.count if not isinstance(case.source.data, Table) else 1
     with bar("reading data", count) as progress:
-        parts = case.source.parts(home, workers=workers or parallel.cores(), progress=progress)
+        parts = case.source.parts(home, workers=workers or cores(), progress=progress)
     data = store.digest_of_arrays(parts.train.images, parts.train.targets)
     stop, done = EarlyStop() if options.early_stop else None, 0
     journals = beside(out, (case, data, stop, options.strategy), say=say)

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 import click
 
+from data_prep.cores import cores
 from runs.cli.erase import CLASS_ATTACKS, evaluate_classifier, train_classifier
 from runs.cli.options import (
     bar,
@@ -50,7 +51,6 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str, erase: bool)
               drmguard demo --erase --out demo-erase
     Writes:   demo/summary.json, demo/report.html, demo/export/
     """
-    from runs import parallel
 
     if erase:
         from runs.erase_demo import run as run_erasing
@@ -62,7 +62,7 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str, erase: bool)
         return
     from runs.demo import run
 
-    summary = run(out, preset=preset, seed=seed, workers=workers or parallel.cores(), say=click.echo)
+    summary = run(out, preset=preset, seed=seed, workers=workers or cores(), say=click.echo)
     click.echo(f"report: {out / 'report.html'}\nsummary: {out / 'summary.json'} ({summary['seconds']:.0f} s)")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import click
 
+from data_prep.cores import cores
 from runs import experiments
 from runs.cli.options import preset_option, refusing, strategy_option, workers_option
 
@@ -91,7 +92,7 @@ def run(
         return
     shown = reproducing.finished(name, options, home)
     if shown is None:
-        crew = parallel.Crew(workers or parallel.cores(), threads, backend, address)
+        crew = parallel.Crew(workers or cores(), threads, backend, address)
         shown = reproducing.run(
             name,
             options,

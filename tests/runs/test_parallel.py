@@ -31,10 +31,6 @@ def test_an_error_in_a_job_is_raised():
         list(parallel.spread(math.sqrt, [1.0, -1.0], workers=1))
 
 
-def test_there_is_a_core():
-    assert parallel.cores() >= 1
-
-
 def _die_once(piece: tuple[str, int]) -> int:
     """Kill the own process the first time that a number is met; a file remembers."""
     folder, number = piece
