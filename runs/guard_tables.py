@@ -13,7 +13,7 @@ from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import CleanModel, Job, ScanModel
 from runs.presets import Preset
-from runs.statistics import mean
+from runs.statistics import shown
 from runs.tables import Table, Value, paper
 
 Found = Mapping[Job, dict[str, Any]]
@@ -60,8 +60,8 @@ def identified(found: Found, title: str, published: str, label: Label = suspects
         measured = [scan["metrics"] for scan in peers if scan["attack"] is not None]
         benign = [scan["metrics"] for scan in peers if scan["attack"] is None]
         row = {"models": name, **decisions(peers)}
-        row |= {key: str(mean([errors[f"{key}_deg"] for errors in measured])) for key in _ERRORS}
-        row["benign_re"] = str(mean([errors["re_deg"] for errors in benign]))
+        row |= {key: shown([errors[f"{key}_deg"] for errors in measured]) for key in _ERRORS}
+        row["benign_re"] = shown([errors["re_deg"] for errors in benign])
         rows.append(row)
     columns = {"models": "backdoored models", **DECISION_COLUMNS, **_STRENGTH}
     notes = (*DECISION_NOTES, "AE, DAE and RE, in degrees, are those of the models before any defence.")
@@ -134,14 +134,15 @@ def errors(found: Found, title: str, published: str, label: Label = suspects.kin
     """
     groups, rows = _measured(found, label), []
     for (name, method), each in groups.items():
-        before, control = groups[name, BEFORE], groups[name, CONTROL]
+        before, control = (groups.get((name, other), {}) for other in (BEFORE, CONTROL))
         row: dict[str, Value] = {"model": f"{name} {method}"}
-        row |= {key: str(mean([one[key] for one in each])) for key in _ERRORS}
-        row["re_ratio"] = _mean(each, "re") / _mean(before, "re")
-        row["ae_ratio"] = _mean(each, "ae") / _mean(before, "ae")
+        row |= {key: shown([one[key] for one in each.values()]) for key in _ERRORS}
         row["dae_over_re"] = _mean(each, "dae") / _mean(each, "re")
-        if method not in (BEFORE, NEVER):
-            row["gain"] = _mean(control, "dae") - _mean(each, "dae")
+        if each.keys() <= before.keys():  # compared on the same models only
+            same = {case: before[case] for case in each}
+            row |= {f"{key}_ratio": _mean(each, key) / _mean(same, key) for key in ("re", "ae")}
+        if method not in (BEFORE, NEVER) and each.keys() <= control.keys():
+            row["gain"] = _mean({case: control[case] for case in each}, "dae") - _mean(each, "dae")
         rows.append(row)
     columns = {
         "model": "model and method",
@@ -169,14 +170,14 @@ def _of_backdoored(found: Found, label: Label) -> list[dict[str, Any]]:
     return [result for case, result in pairs if case.attack is not None and label(case) is not None]
 
 
-def _measured(found: Found, label: Label) -> dict[tuple[str, str], list[dict[str, float]]]:
+def _measured(found: Found, label: Label) -> dict[tuple[str, str], dict[Case, dict[str, float]]]:
     """Errors of every backdoored model by kind and method, undefended and benign ones first."""
-    groups: dict[tuple[str, str], list[dict[str, float]]] = {}
+    groups: dict[tuple[str, str], dict[Case, dict[str, float]]] = {}
 
     def note(case: Case, method: str, degrees: Mapping[str, float]) -> None:
         name = label(case)
         if name is not None:
-            groups.setdefault((name, method), []).append({key: degrees[f"{key}_deg"] for key in _ERRORS})
+            groups.setdefault((name, method), {})[case] = {key: degrees[f"{key}_deg"] for key in _ERRORS}
 
     for job, result in found.items():
         if isinstance(job, ScanModel) and job.case.attack is not None:
@@ -190,8 +191,8 @@ def _measured(found: Found, label: Label) -> dict[tuple[str, str], list[dict[str
     return groups
 
 
-def _mean(each: Sequence[Mapping[str, float]], key: str) -> float:
-    return sum(one[key] for one in each) / len(each)
+def _mean(each: Mapping[Case, Mapping[str, float]], key: str) -> float:
+    return sum(one[key] for one in each.values()) / len(each)
 
 
 def named(table: Table, name: str, first: str) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -127,7 +128,7 @@ def write_tables(name: str, options: Options, home: Path) -> tuple[list[tables.T
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(planned)} cases are not in {home}, '{missing[0]}' for one. "
-            f"First: drmguard reproduce run {name} --preset {options.preset}"
+            f"{_first(name, options)}; or, for the tables of those that are there: --partial"
         )
     found = {job: record["result"] for job, record in records.items() if record is not None}
     made, drawn = one.tables(found, options), one.figures(found, options)
@@ -142,6 +143,35 @@ def write_tables(name: str, options: Options, home: Path) -> tuple[list[tables.T
 
     store.write_directory(home / "tables" / title_of(name, options), fill)
     return made, drawn
+
+
+def partial_tables(name: str, options: Options, home: Path) -> list[tables.Table]:
+    """The tables of the cases that are there already, each with a note of how many; nothing is written.
+
+    Raises:
+        ValueError: if there are none, or too few for these tables.
+    """
+    from runs import pipeline
+    from runs.presets import PRESETS
+
+    one = experiment(name)
+    planned = one.plan(PRESETS[options.preset], options)
+    records = {job: pipeline.record_of(home, job) for job in planned}
+    found = {job: record["result"] for job, record in records.items() if record is not None}
+    share = f"{len(found)} of {len(planned)} cases"
+    try:
+        made = one.tables(found, options) if found else []
+    except (ArithmeticError, LookupError, StopIteration, ValueError) as error:
+        raise ValueError(f"{share} are too few for these tables ({type(error).__name__}: {error})") from error
+    if not made:
+        raise ValueError(f"none of {len(planned)} cases is in {home}. {_first(name, options)}")
+    return [replace(table, notes=(f"Not the whole table: {share}.", *table.notes)) for table in made]
+
+
+def _first(name: str, options: Options) -> str:
+    data = "" if options.data is None else f" --data {options.data}"
+    models = "" if options.models is None else f" --models {options.models}"
+    return f"First: drmguard reproduce run {name} --preset {options.preset}{data}{models}"
 
 
 def dry(name: str, options: Options, home: Path) -> list[dict[str, Any]]:

@@ -51,6 +51,11 @@ def mean(values: Sequence[float]) -> Estimate:
     return Estimate(centre, centre - half, centre + half, len(values))
 
 
+def shown(values: Sequence[float]) -> str:
+    """The mean of a figure over models as tables show it: with its interval; of one model the value alone."""
+    return str(mean(values)) if len(values) > 1 else f"{values[0]:.3f} (n = 1)"
+
+
 def auc(attacked: Sequence[bool], scores: Sequence[float]) -> Estimate:
     """Area under the ROC curve with the interval of Newcombe (2006), method 5.
 

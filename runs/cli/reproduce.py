@@ -108,16 +108,24 @@ def run(
 @reproduce.command("table")
 @which_options
 @click.option("--format", "form", default="md", show_default=True, type=click.Choice(["md", "csv", "tex", "json"]))
+@click.option("--partial", is_flag=True, help="Of the cases that are there already; printed, not written.")
 @refusing
-def table(name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, form: str) -> None:
+def table(
+    name: str, preset: str, data: Optional[Path], models: Optional[int], home: Path, form: str, partial: bool
+) -> None:
     """Print the tables of an experiment from the results that are kept; nothing is run.
 
     \b
     Example:  drmguard reproduce table first_light --preset cpu --format csv
+              drmguard reproduce table drmguard_table5 --preset cpu --partial
     """
     from runs import reproducing, tables
 
-    made, _ = reproducing.write_tables(name, experiments.Options(preset, data, models), home)
+    options = experiments.Options(preset, data, models)
+    if partial:
+        made = reproducing.partial_tables(name, options, home)
+    else:
+        made, _ = reproducing.write_tables(name, options, home)
     click.echo("\n".join(tables.FORMATS[form](one) for one in made))
 
 

@@ -22,7 +22,7 @@ from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job, Train
 from runs.presets import Preset
-from runs.statistics import mean
+from runs.statistics import shown
 from runs.tables import Table, paper
 
 ATTACKS = ("badnets", "input-aware", "clean-label", "wanet", "adaptive")
@@ -53,7 +53,7 @@ def _spread(found: Mapping[Job, dict[str, Any]], options: Options) -> Table:
     for (task, kind), measured in suspects.by_kind(found).items():
         row: dict[str, Any] = {"model": f"{task} {kind}"}
         for key in ("rav", "rnv"):
-            row[key] = str(mean([metrics[key] for metrics in measured]))
+            row[key] = shown([metrics[key] for metrics in measured])
             row[f"paper_{key}"] = published.get((row["model"], key))
         rows.append(row)
     columns = {"model": "model", "rav": "RAV", "rnv": "RNV", "paper_rav": "RAV, paper", "paper_rnv": "RNV, paper"}
@@ -69,7 +69,7 @@ def _strength(found: Mapping[Job, dict[str, Any]], options: Options) -> Table:
             groups.setdefault((job.case.source.data.spec.task.name, weight), []).append(result["metrics"])
     rows = []
     for (task, weight), measured in sorted(groups.items()):
-        shown = {key: str(mean([metrics[key] for metrics in measured])) for key in ("rav", "ae_deg", "re_deg")}
+        shown = {key: shown([metrics[key] for metrics in measured]) for key in ("rav", "ae_deg", "re_deg")}
         rows.append({"model": task, "weight": f"{weight:g}", **shown})
     columns = {"model": "task", "weight": "weight", "rav": "RAV", "ae_deg": "AE", "re_deg": "RE"}
     notes = (suspects.INTERVAL, "Weight 0 is WaNet, other seeds and targets. The paper has one weight.")

@@ -23,7 +23,7 @@ from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job, ScanModel
 from runs.presets import Preset
-from runs.statistics import mean
+from runs.statistics import shown
 from runs.tables import Table
 
 ATTACKS = ("multi-target",)
@@ -53,8 +53,8 @@ def _targets(found: Mapping[Job, dict[str, Any]], options: Options) -> Table:
     nearest = [int(np.argmin(pair)) if min(pair) <= Verdict.AGREE_DEG else None for pair in apart]
     row: dict[str, Any] = {
         "models": len(scans),
-        "ae": str(mean([scan["metrics"]["ae_deg"] for _, scan in scans])),
-        "ae_2": str(mean([scan["metrics"]["ae_2_deg"] for _, scan in scans])),
+        "ae": shown([scan["metrics"]["ae_deg"] for _, scan in scans]),
+        "ae_2": shown([scan["metrics"]["ae_2_deg"] for _, scan in scans]),
         "first": nearest.count(0),
         "second": nearest.count(1),
         "neither": nearest.count(None),

@@ -26,7 +26,7 @@ from runs.experiments import Options
 from runs.figures import Figure, identification
 from runs.jobs import Job
 from runs.presets import Preset
-from runs.statistics import mean
+from runs.statistics import shown
 from runs.tables import Table, paper
 
 SHARES = {classes.DIGITS: 0.25}  # 1,437 digits; of 50,000 photographs a tenth is enough
@@ -58,9 +58,9 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
         "models": "BadNets",
         **guard_tables.decisions(scans),
         "infected": f"{right} of {len(flagged)}",
-        "asr": str(mean([100 * scan["metrics"]["asr"] for scan in attacked])),
-        "acc": str(mean([100 * scan["metrics"]["acc"] for scan in attacked])),
-        "benign_acc": str(mean([100 * scan["metrics"]["acc"] for scan in scans if scan["attack"] is None])),
+        "asr": shown([100 * scan["metrics"]["asr"] for scan in attacked]),
+        "acc": shown([100 * scan["metrics"]["acc"] for scan in attacked]),
+        "benign_acc": shown([100 * scan["metrics"]["acc"] for scan in scans if scan["attack"] is None]),
         "seconds": sum(scan["spent"]["seconds"] for scan in scans) / len(scans),
     }
     columns = {

@@ -12,11 +12,12 @@ MEASURED.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 from runs import identification, statistics, suspects
+from runs.cases import Case
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.figures import identification as drawn
@@ -28,7 +29,7 @@ ATTACKS = ("badnets", "input-aware", "wanet", "clean-label")
 METHODS = {"SteeredSearch": "DRMGuard", "NeuralCleanse": "NeuralCleanse", "FeatureRE": "FeatureRE"}
 _ALL = "all attacks"
 
-Scans = dict[tuple[str, str], list[dict[str, Any]]]
+Scans = dict[tuple[str, str], dict[Case, dict[str, Any]]]
 
 
 def plan(preset: Preset, options: Options) -> list[Job]:
@@ -61,7 +62,7 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
     shown = []
     for (task, method), scans in _by_method(found).items():
         kinds: dict[str, list[float]] = {"benign": []}
-        for scan in scans:
+        for scan in scans.values():
             kinds.setdefault(scan["attack"] or "benign", []).append(scan["margin"])
         one = drawn(kinds, f"{method}, {task}: margins of all models and ROC curves, preset {options.preset}")
         shown.append(replace(one, name=f"identification_{task}_{method}"))
@@ -69,12 +70,12 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _by_method(found: Mapping[Job, dict[str, Any]]) -> Scans:
-    """Results by task and method, models in the same order for each."""
+    """Results by task, method and model; a method that has scanned nothing yet is left out."""
     scans: Scans = {}
     for job, result in found.items():
         if isinstance(job, ScanModel):
             task, method = job.case.source.data.spec.task.name, METHODS[type(job.search).__name__]
-            scans.setdefault((task, method), []).append(result)
+            scans.setdefault((task, method), {})[job.case] = result
     return scans
 
 
@@ -82,13 +83,20 @@ def _rows(scans: Scans) -> list[tuple[str, str]]:
     """Task and attack of every row."""
     rows = []
     for task in dict.fromkeys(task for task, _ in scans):
-        attacks = dict.fromkeys(scan["attack"] for scan in scans[task, "DRMGuard"] if scan["attack"])
+        every = [scan for (one, _), found in scans.items() if one == task for scan in found.values()]
+        attacks = dict.fromkeys(scan["attack"] for scan in every if scan["attack"])
         rows += [(task, attack) for attack in (*attacks, _ALL)]
     return rows
 
 
-def _of(scans: Scans, task: str, attack: str, method: str) -> list[dict[str, Any]]:
-    return identification.of_attack(scans[task, method], None if attack == _ALL else attack)
+def _of(scans: Scans, task: str, attack: str, method: str) -> dict[Case, dict[str, Any]]:
+    found = scans.get((task, method), {})
+    return {case: scan for case, scan in found.items() if attack == _ALL or scan["attack"] in (None, attack)}
+
+
+def _auc(scans: Collection[dict[str, Any]], by_distance: bool) -> Optional[str]:
+    both_kinds = len({scan["attack"] is None for scan in scans}) == 2
+    return str(identification.auc(list(scans), by_distance=by_distance)) if both_kinds else None
 
 
 def _aucs(name: str, title: str, scans: Scans, rows: list[tuple[str, str]], by_distance: bool) -> Table:
@@ -96,7 +104,7 @@ def _aucs(name: str, title: str, scans: Scans, rows: list[tuple[str, str]], by_d
     for task, attack in rows:
         line: dict[str, Any] = {"models": f"{task} {attack}"}
         for method in METHODS.values():
-            line[method] = str(identification.auc(_of(scans, task, attack, method), by_distance=by_distance))
+            line[method] = _auc(_of(scans, task, attack, method).values(), by_distance)
             line[f"paper_{method}"] = published.get((line["models"], method))
         lines.append(line)
     columns = {"models": "backdoored models", **{method: method for method in METHODS.values()}}
@@ -112,16 +120,20 @@ def _accuracies(title: str, scans: Scans, rows: list[tuple[str, str]]) -> Table:
     lines = []
     for task, attack in rows:
         line: dict[str, Any] = {"models": f"{task} {attack}"}
-        right = {method: identification.right(_of(scans, task, attack, method)) for method in METHODS.values()}
-        for method, decisions in right.items():
-            line[method] = str(statistics.accuracy(decisions))
-            if method != "DRMGuard":
-                line[f"p_{method}"] = statistics.mcnemar(right["DRMGuard"], decisions)
+        ours = _of(scans, task, attack, "DRMGuard")
+        for method in METHODS.values():
+            theirs = _of(scans, task, attack, method)
+            if theirs:
+                line[method] = str(statistics.accuracy(identification.right(list(theirs.values()))))
+            same = [case for case in theirs if case in ours]
+            if same and method != "DRMGuard":
+                right = (identification.right([found[case] for case in same]) for found in (ours, theirs))
+                line[f"p_{method}"] = statistics.mcnemar(*right)
         lines.append(line)
     columns = {"models": "backdoored models", **{method: method for method in METHODS.values()}}
     columns |= {f"p_{method}": f"p, DRMGuard against {method}" for method in METHODS.values() if method != "DRMGuard"}
     notes = (
-        "With Wilson's 95 % interval; p is McNemar's exact test on the same models, two-sided.",
+        "With Wilson's 95 % interval; p is McNemar's exact test on the models that both have scanned, two-sided.",
         "The benign models are the same in every row.",
     )
     return Table("accuracy", title, columns, lines, notes=notes)
@@ -130,7 +142,9 @@ def _accuracies(title: str, scans: Scans, rows: list[tuple[str, str]]) -> Table:
 def _takes(title: str, scans: Scans) -> Table:
     lines = []
     for method in METHODS.values():
-        spent = [scan["spent"] for (_, name), all_scans in scans.items() if name == method for scan in all_scans]
+        spent = [scan["spent"] for (_, name), of in scans.items() if name == method for scan in of.values()]
+        if not spent:
+            continue
         seconds, peaks = ([each[key] for each in spent] for key in ("seconds", "peak_mib"))
         mean, largest = sum(seconds) / len(seconds), max(seconds)
         lines.append({"method": method, "seconds": mean, "largest": largest, "peak": max(peaks), "n": len(spent)})

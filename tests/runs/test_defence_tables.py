@@ -88,6 +88,22 @@ def test_rows_of_table_5_by_hand():
     assert [line["n"] for line in takes.rows] == [20, 20, 20]
 
 
+def test_table_5_of_the_cases_that_are_there():
+    margins = {"SteeredSearch": (0.5, 2.0), "NeuralCleanse": (2.0, 0.5), "FeatureRE": (0.5, 0.5)}
+    plan = drmguard_table5.plan(PRESET, OPTIONS)
+    fewer = [job for job in plan if job.case.source == plan[0].case.source and "FeatureRE" not in job.name]
+    fewer = [job for job in fewer if (type(job.search).__name__, job.case.seed) != ("SteeredSearch", 201)]
+    auc, _, accuracy, takes = drmguard_table5.tables(_found(fewer, margins), OPTIONS)
+    assert [row["models"] for row in auc.rows][-1] == "gaze all attacks" and len(auc.rows) == 5  # no head pose
+    assert {row["FeatureRE"] for row in auc.rows} == {None} == {row.get("p_FeatureRE") for row in accuracy.rows}
+    wanet = next(row for row in accuracy.rows if row["models"] == "gaze WaNet")
+    assert "n = 3" in wanet["DRMGuard"] and "n = 4" in wanet["NeuralCleanse"]
+    assert wanet["p_NeuralCleanse"] == pytest.approx(2 * 0.5**3)  # the models that both have scanned
+    assert [line["method"] for line in takes.rows] == ["DRMGuard", "NeuralCleanse"]
+    alone = [job for job in fewer if job.case.attack is None]
+    assert drmguard_table5.tables(_found(alone, margins), OPTIONS)[0].rows[0]["DRMGuard"] is None  # no AUC of one kind
+
+
 def test_figures_of_table_5_have_a_name_each():
     margins = {"SteeredSearch": (0.5, 2.0), "NeuralCleanse": (2.0, 0.5), "FeatureRE": (0.5, 0.5)}
     drawn = drmguard_table5.figures(_found(drmguard_table5.plan(PRESET, OPTIONS), margins), OPTIONS)
@@ -122,6 +138,22 @@ def test_rows_of_table_6_by_hand():
     assert rows["gaze BadNets DRMGuard"]["dae"].startswith("11.500")  # (20 + 3) / 2: the missed model stays as it was
     assert "1 times" in errors.notes[1]
     assert {row["method"]: row["seconds"] for row in takes.rows}["DRMGuard, unlearning"] == 3
+
+
+def test_table_6_of_the_cases_that_are_there():
+    plan = [job for job in drmguard_table6.plan(PRESET, OPTIONS) if "WaNet" in type(job.case.attack).__name__]
+    scan = next(job for job in plan if isinstance(job, ScanModel))
+    tuned, pruned = (next(job for job in plan if name in job.name) for name in ("FineTuning", "FinePruning"))
+    found = _found([scan], {"SteeredSearch": (0.5, 2.0)})
+    errors, _ = drmguard_table6.tables(found, OPTIONS)
+    ours = next(row for row in errors.rows if row["model"] == "gaze WaNet DRMGuard")
+    assert ours["ae"] == "1.000 (n = 1)" and ours["ae_ratio"] == 1 and "gain" not in ours
+    other = next(job for job in plan if isinstance(job, CleanModel) and job.case != scan.case)
+    for job in (tuned, pruned, replace(other, method=tuned.method)):
+        found[job] = {"after": _cleaned(2.0, 9.0, 6.0), "spent": {"seconds": 3.0, "peak_mib": 800.0}}
+    rows = {row["model"]: row for row in drmguard_table6.tables(found, OPTIONS)[0].rows}
+    assert "re_ratio" not in rows["gaze WaNet FineTuning"]  # one of its two models has no figures from before
+    assert rows["gaze WaNet FinePruning"]["gain"] == 0 and rows["gaze WaNet FinePruning"]["ae_ratio"] == 9
 
 
 def test_table_9_varies_one_thing_at_a_time():

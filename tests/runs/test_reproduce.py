@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,17 @@ def test_tables_come_in_every_form(undisturbed, form, start):
 
 
 @pytest.mark.slow
+def test_a_part_of_the_cases_makes_tables_that_say_so(undisturbed, tmp_path):
+    home = tmp_path / "part"
+    assert "none of 3 cases" in _invoke("table", "smoke", "--preset", "smoke", "--store", home, "--partial").output
+    shutil.copytree(undisturbed, home)
+    next((home / "cases").glob("scan-*.json")).unlink()
+    whole = _invoke("table", "smoke", "--preset", "smoke", "--store", home)
+    assert whole.exit_code == 2 and "--partial" in whole.output
+    part = _invoke("table", "smoke", "--preset", "smoke", "--store", home, "--partial")
+    assert "* Not the whole table: 2 of 3 cases." in part.output, part.output
+
+
 def test_the_report_shows_every_table(undisturbed):
     assert _invoke("report", "--store", undisturbed).exit_code == 0
     page = (undisturbed / "report.html").read_text()
