@@ -69,8 +69,8 @@ def _strength(found: Mapping[Job, dict[str, Any]], options: Options) -> Table:
             groups.setdefault((job.case.source.data.spec.task.name, weight), []).append(result["metrics"])
     rows = []
     for (task, weight), measured in sorted(groups.items()):
-        shown = {key: shown([metrics[key] for metrics in measured]) for key in ("rav", "ae_deg", "re_deg")}
-        rows.append({"model": task, "weight": f"{weight:g}", **shown})
+        means = {key: shown([metrics[key] for metrics in measured]) for key in ("rav", "ae_deg", "re_deg")}
+        rows.append({"model": task, "weight": f"{weight:g}", **means})
     columns = {"model": "task", "weight": "weight", "rav": "RAV", "ae_deg": "AE", "re_deg": "RE"}
     notes = (suspects.INTERVAL, "Weight 0 is WaNet, other seeds and targets. The paper has one weight.")
     title = f"What the adaptive attack pays, errors in degrees, preset {options.preset}"
