@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Drawing
-from sklearn.metrics import roc_curve
+from sklearn.metrics import roc_auc_score, roc_curve
 
 _BENIGN, _BAD, _RULE = "#0067a3", "#b8480a", "#8a8478"
 _MARKS = "os^Dv"
@@ -65,18 +65,21 @@ def identification(kinds: Mapping[str, Sequence[float]], title: str) -> Figure:
         )
     lanes.axvline(1, color=_RULE, linewidth=1, linestyle="--")
     lanes.set_xscale("log")
+    lanes.xaxis.set_major_formatter("{x:g}")
     lanes.set_yticks(range(len(kinds)), list(kinds))
     lanes.invert_yaxis()
     lanes.set_xlabel("margin: threshold / score; right of the line counts as backdoored")
     for number, kind in enumerate(attacks):
-        truth = [0] * len(kinds[benign]) + [1] * len(kinds[kind])
-        false, true, _ = roc_curve(truth, [*kinds[benign], *kinds[kind]])
-        curves.plot(false, true, linewidth=2, alpha=0.8, linestyle=("-", "--", ":")[number % 3])
+        truth, margins = [False] * len(kinds[benign]) + [True] * len(kinds[kind]), [*kinds[benign], *kinds[kind]]
+        false, true, _ = roc_curve(truth, margins)
+        width = 1 + 1.2 * (len(attacks) - 1 - number)  # the wide ones below: curves often coincide
+        label = f"{kind}, AUC {roc_auc_score(truth, margins):.2f}"
+        curves.plot(false, true, linewidth=width, label=label)
     curves.plot([0, 1], [0, 1], color=_RULE, linewidth=0.8)
     curves.set(
         xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.02, 1), ylim=(0, 1.02), aspect="equal"
     )
-    curves.legend(attacks, loc="lower right", frameon=False)
+    curves.legend(loc="lower right", frameon=False, handlelength=3)
     for axes in (lanes, curves):
         axes.spines[["top", "right"]].set_visible(False)
     return Figure("identification", title, drawing)
