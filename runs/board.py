@@ -37,13 +37,13 @@ class Board:
 
     def __init__(self, jobs: Sequence[Job], workers: int, reached: Reached = _unknown) -> None:
         self.jobs, self.workers, self.reached = list(jobs), workers, reached
-        self.queue: list[Job] = []
+        self.given: dict[Job, None] = {}  # a job whose process died is given twice
         self.outcomes: dict[Job, Outcome] = {}
         self.started = time.monotonic()
 
-    def queued(self, ready: Sequence[Job]) -> None:
-        """Note jobs that nothing is in the way of any more, in the order in which they will be begun."""
-        self.queue.extend(ready)
+    def begun(self, job: Job) -> None:
+        """Note a job that a worker has got."""
+        self.given[job] = None
 
     def told(self, outcome: Outcome) -> None:
         """Note an outcome."""
@@ -73,8 +73,8 @@ class Board:
         return shown
 
     def running(self) -> list[Job]:
-        """The jobs that are under way, as far as the queue tells."""
-        return [job for job in self.queue if job not in self.outcomes][: self.workers]
+        """The jobs that are under way; a cluster gets more than it can do at a time."""
+        return [job for job in list(self.given) if job not in self.outcomes][: self.workers]
 
     def beat(self) -> str:
         """What is running and how far it is, in a line."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any, Optional, TypeVar
+from typing import Any, Generic, Optional, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
@@ -30,6 +29,15 @@ _PATIENCE = 10  # seconds for an address to answer
 def _no_more(answer: Any) -> Sequence[Any]:
     """Nothing follows."""
     return ()
+
+
+def _as_they_come(piece: Any) -> int:
+    """No piece goes before another."""
+    return 0
+
+
+def _untold(piece: Any) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +75,49 @@ class Crew:
         work: Callable[[Work], Answer],
         pieces: Sequence[Work],
         then: Callable[[Answer], Sequence[Work]] = _no_more,
+        rank: Callable[[Work], int] = _as_they_come,
+        begun: Callable[[Work], None] = _untold,
     ) -> Iterator[Answer]:
         """Answers, as they are finished, in any order.
 
         Args:
             work: a function of the top level of a module that may be done twice: it is, if its process dies.
-            pieces: picklable; begun in their order.
-            then: which further pieces an answer makes possible. They queue up behind the others.
+            pieces: picklable.
+            then: which further pieces an answer makes possible.
+            rank: of the pieces that wait, one of the lowest is begun first, among equals that which waits longest. A
+                cluster begins them as they come.
+            begun: called with every piece when it is handed to a worker.
         """
+        queue = _Queue(pieces, rank, begun)
         if self.backend == "ray":
-            return _on_ray(self, work, pieces, then)
+            return _on_ray(self, work, queue, then)
         if self.workers == 1:
             if self.threads is not None:
                 limit_threads(self.threads)
-            return _here(work, pieces, then)
-        return _in_processes(self, work, pieces, then)
+            return _here(work, queue, then)
+        return _in_processes(self, work, queue, then)
+
+
+class _Queue(Generic[Work]):
+    """Pieces that wait."""
+
+    def __init__(self, pieces: Sequence[Work], rank: Callable[[Work], int], begun: Callable[[Work], None]) -> None:
+        self.rank, self.begun = rank, begun
+        self.waiting: list[Work] = []
+        self.add(pieces)
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def add(self, pieces: Sequence[Work]) -> None:
+        """More of them."""
+        self.waiting = sorted([*self.waiting, *pieces], key=self.rank)
+
+    def next(self) -> Work:
+        """That which is begun now."""
+        piece = self.waiting.pop(0)
+        self.begun(piece)
+        return piece
 
 
 def strategy(name: str) -> Any:
@@ -141,41 +177,41 @@ def _limited(
 
 
 def _here(
-    work: Callable[[Work], Answer], pieces: Sequence[Work], then: Callable[[Answer], Sequence[Work]]
+    work: Callable[[Work], Answer], queue: _Queue[Work], then: Callable[[Answer], Sequence[Work]]
 ) -> Iterator[Answer]:
-    queue = deque(pieces)
     while queue:
-        answer = work(queue.popleft())
-        queue.extend(then(answer))
+        answer = work(queue.next())
+        queue.add(then(answer))
         yield answer
 
 
 def _in_processes(
-    crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work], then: Callable[[Answer], Sequence[Work]]
+    crew: Crew, work: Callable[[Work], Answer], queue: _Queue[Work], then: Callable[[Answer], Sequence[Work]]
 ) -> Iterator[Answer]:
-    queue, trials = list(pieces), 0
-    waiting: dict[Future[Answer], Work] = {}
+    trials = 0
+    busy: dict[Future[Answer], Work] = {}
     # NumPy's threads are limited by the environment; TensorFlow's by limit_threads.
     threads = {name: str(crew.threads_each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     executor = get_reusable_executor(max_workers=crew.workers, env=threads)
     try:
-        while queue or waiting:
+        while queue or busy:
             try:
-                waiting.update({executor.submit(_limited, work, piece, crew.threads_each): piece for piece in queue})
-                queue = []
-                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                while queue and len(busy) < crew.workers:
+                    piece = queue.next()
+                    busy[executor.submit(_limited, work, piece, crew.threads_each)] = piece
+                finished, _ = wait(busy, return_when=FIRST_COMPLETED)
                 answers = {future: future.result() for future in finished}
             except TerminatedWorkerError:  # killed from outside, for want of memory for example
                 if trials == _RETRIES:
                     raise
                 trials += 1
-                lost = [future for future in waiting if not future.done() or future.exception() is not None]
-                queue = [waiting.pop(future) for future in lost] + queue
+                lost = [future for future in busy if not future.done() or future.exception() is not None]
+                queue.add([busy.pop(future) for future in lost])
                 executor = get_reusable_executor(max_workers=crew.workers, env=threads)
                 continue
             for future, answer in answers.items():
-                del waiting[future]
-                queue.extend(then(answer))
+                del busy[future]
+                queue.add(then(answer))
                 yield answer
     except BaseException:  # also when nobody wants the other answers any more
         executor.shutdown(wait=False, kill_workers=True)
@@ -183,15 +219,17 @@ def _in_processes(
 
 
 def _on_ray(
-    crew: Crew, work: Callable[[Work], Answer], pieces: Sequence[Work], then: Callable[[Answer], Sequence[Work]]
+    crew: Crew, work: Callable[[Work], Answer], queue: _Queue[Work], then: Callable[[Answer], Sequence[Work]]
 ) -> Iterator[Answer]:
     ray = _connect(crew)
     remote = ray.remote(max_retries=_RETRIES, num_cpus=crew.threads_each)(_limited)
-    waiting = [remote.remote(work, piece, crew.threads_each) for piece in pieces]
-    while waiting:
-        (finished, *_), waiting = ray.wait(waiting, num_returns=1)
+    busy: list[Any] = []
+    while queue or busy:
+        while queue:
+            busy.append(remote.remote(work, queue.next(), crew.threads_each))
+        (finished, *_), busy = ray.wait(busy, num_returns=1)
         answer = ray.get(finished)
-        waiting += [remote.remote(work, piece, crew.threads_each) for piece in then(answer)]
+        queue.add(then(answer))
         yield answer
 
 

@@ -139,47 +139,49 @@ def run(
     *,
     crew: parallel.Crew,
     told: Callable[[Outcome], None] = lambda outcome: None,
-    queued: Callable[[Sequence[Job]], None] = lambda ready: None,
+    begun: Callable[[Job], None] = lambda job: None,
 ) -> dict[Job, Outcome]:
-    """Do what is missing; a job is begun as soon as what it needs is there and somebody is free.
+    """Do what is missing.
+
+    Of the jobs that nothing is in the way of, that which comes first among those asked for is begun first: a run that
+    is stopped early leaves whole cases, not the beginnings of all of them.
 
     Args:
         wanted: jobs; all that they need is done first.
         setting: store and checkpoints.
         crew: who works.
         told: called with every outcome when it is known.
-        queued: called with jobs, in the order in which they will be begun, when nothing is in their way any more.
+        begun: called with every job when a worker gets it.
 
     Returns:
         The outcome of every job, those that were needed included.
     """
     outcomes: dict[Job, Outcome] = {}
-    waiting = jobs.in_order(list(wanted))
+    ordered = jobs.in_order(list(wanted))
+    place = {job: number for number, job in enumerate(ordered)}
+    lacking = {job: set(job.needs) for job in ordered}
+    needed_by: dict[Job, list[Job]] = {}
+    for job, needs in lacking.items():
+        for need in needs:
+            needed_by.setdefault(need, []).append(job)
 
-    def begin() -> list[tuple[Setting, Job]]:
-        """The jobs that nothing is in the way of any more; those that never can begin are noted."""
-        ready = []
-        for job in list(waiting):
-            missing = [need for need in job.needs if need in outcomes and outcomes[need].state in (FAILED, WAITING)]
-            if missing:
-                note(Outcome(job, WAITING, reason=f"needs '{missing[0].name}', which failed"))
-            elif all(need in outcomes for need in job.needs):
-                ready.append(job)
-            else:
-                continue
-            waiting.remove(job)
-        queued(ready)
-        return [(setting, job) for job in ready]
-
-    def note(outcome: Outcome) -> None:
+    def noted(outcome: Outcome) -> list[tuple[Setting, Job]]:
+        """What nothing is in the way of any more; what never can begin is noted too."""
         outcomes[outcome.job] = outcome
         told(outcome)
+        ready: list[tuple[Setting, Job]] = []
+        for job in needed_by.get(outcome.job, []):
+            lacking[job].discard(outcome.job)
+            if outcome.state in (FAILED, WAITING):
+                if job not in outcomes:
+                    noted(Outcome(job, WAITING, reason=f"needs '{outcome.job.name}', which failed"))
+            elif not lacking[job] and job not in outcomes:
+                ready.append((setting, job))
+        return ready
 
-    def done(outcome: Outcome) -> list[tuple[Setting, Job]]:
-        note(outcome)
-        return begin()
-
-    for _ in crew.spread(attempt, begin(), done):
+    free = [(setting, job) for job in ordered if not job.needs]
+    answers = crew.spread(attempt, free, noted, rank=lambda work: place[work[1]], begun=lambda work: begun(work[1]))
+    for _ in answers:
         pass  # noted as they came
     return outcomes
 

@@ -76,7 +76,7 @@ def run(
     ordered = jobs.in_order(planned)
     setting = pipeline.Setting(home, checkpoint_seconds, mirrored=mirrored)
     with board.shown(ordered, crew.workers, say, lambda job: pipeline.reached(home, job)) as shown:
-        outcomes = pipeline.run(planned, setting, crew=crew, told=shown.told, queued=shown.queued)
+        outcomes = pipeline.run(planned, setting, crew=crew, told=shown.told, begun=shown.begun)
     failed = [outcome for outcome in outcomes.values() if outcome.state == pipeline.FAILED]
     if failed:
         reasons = "\n".join(f"  {outcome.job.name}: {outcome.reason}" for outcome in failed)

@@ -19,12 +19,17 @@ class _Job:
     needs: tuple = ()
 
 
+def _begin(board: Board, *jobs: _Job) -> None:
+    for job in jobs:
+        board.begun(job)
+
+
 JOBS = [_Job(0), _Job(1), _Job(2, "scan badnets-100"), _Job(3)]
 
 
 def test_jobs_of_one_name_count_each():
     board = Board(JOBS, workers=2)
-    board.queued(JOBS)
+    _begin(board, *JOBS)
     assert board.seconds_left() is None
     for job, state, seconds in ((JOBS[0], KEPT, 0.0), (JOBS[1], DONE, 8.0)):
         board.told(Outcome(job, state, seconds))
@@ -45,24 +50,24 @@ def test_lines_where_there_is_no_terminal():
 @pytest.mark.parametrize("workers", [1, 3])
 def test_as_many_run_as_there_are_workers(workers):
     board = Board(JOBS, workers)
-    board.queued(JOBS)
+    _begin(board, *JOBS)
     assert list(board.table().columns[1].cells).count("running") == workers
 
 
-def test_what_runs_is_what_was_queued_first_whatever_the_order_of_the_table():
+def test_what_runs_is_what_was_begun_and_is_not_over_whatever_the_order_of_the_table():
     board = Board(JOBS, 2)
     assert board.running() == []
-    board.queued([JOBS[2], JOBS[0]])
-    board.queued([JOBS[3]])
+    _begin(board, JOBS[2], JOBS[0], JOBS[2])  # that job's process has died
     assert board.running() == [JOBS[2], JOBS[0]]
     board.told(Outcome(JOBS[2], DONE))
+    _begin(board, JOBS[3])
     assert board.running() == [JOBS[0], JOBS[3]]
 
 
 def test_what_runs_is_said_now_and_then_with_its_last_step():
     beats = Queue()
     with shown(JOBS, 2, beats.put, lambda job: 40 * job.number or None, every=0.01) as board:
-        board.queued(JOBS)
+        _begin(board, *JOBS)
         line = next(line for line in iter(lambda: beats.get(timeout=5), None) if "train" in line)
     assert line.startswith("running: train badnets-100; train badnets-100, step 40 (0 of 4 after")
 

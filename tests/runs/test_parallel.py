@@ -60,12 +60,20 @@ def test_an_answer_makes_further_pieces_possible(crew):
     assert sorted(crew.spread(abs, [8, -3], then=_halved)) == [1, 1, 2, 3, 4, 8]
 
 
+def test_the_lowest_rank_is_begun_first_and_no_more_than_there_are_workers():
+    begun: list[int] = []
+    answers = Crew().spread(abs, [3, 5], then=lambda n: [1, 4] if n == 3 else [], rank=abs, begun=begun.append)
+    assert next(answers) == 3 and begun == [3]
+    assert list(answers) == [1, 4, 5] and begun == [3, 1, 4, 5]
+
+
 def test_nobody_waits_for_those_beside_him(tmp_path):
     # The first piece ends when the file is there that the last one writes; that one follows from the second.
     pieces = [(str(tmp_path), "waits"), (str(tmp_path), "passes")]
     found = Crew(workers=2, threads=1).spread(_meet, pieces, then=lambda name: follow.pop(name, []))
     follow = {"passes": [(str(tmp_path), "frees")]}
-    assert list(found) == ["passes", "frees", "waits"]
+    first, *others = found
+    assert first == "passes" and sorted(others) == ["frees", "waits"]
 
 
 def _meet(piece: tuple[str, str]) -> str:

@@ -45,13 +45,11 @@ def test_jobs_come_once_and_after_what_they_need():
     assert jobs.in_order([C, B]) == [A, B, C]
 
 
-def test_a_job_is_queued_as_soon_as_what_it_needs_is_there(tmp_path):
-    other, queued = Toy("d"), []
-    pipeline.run(
-        [C, other], Setting(tmp_path), crew=Crew(), queued=lambda ready: queued.append([j.name for j in ready])
-    )
-    assert [names for names in queued if names] == [["a", "d"], ["b"], ["c"]]
-    assert _done(tmp_path) == ["a", "d", "b", "c"]
+def test_one_case_is_finished_before_the_next_is_begun(tmp_path):
+    other, begun = Toy("d"), []
+    wanted = [C, Toy("e", (other,)), Toy("f", (other,))]
+    pipeline.run(wanted, Setting(tmp_path), crew=Crew(), begun=lambda job: begun.append(job.name))
+    assert begun == ["a", "b", "c", "d", "e", "f"] == _done(tmp_path)
 
 
 def test_every_job_is_done_once(tmp_path):
