@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from drmguard_tf import losses
 from drmguard_tf.generator import coordinates, small_generator
+from drmguard_tf.pixel_range import into_range
 from drmguard_tf.reference import Reference
 from drmguard_tf.warping import upsampling, warp
 
@@ -169,7 +170,7 @@ class Generated(Amplifiable):
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """Regenerate float32 images (B, H, W, C) in [0, 1], keeping what ``attention`` (B, H, W, 1) protects."""
         place = tf.repeat(self.place, tf.shape(images)[0], axis=0)
-        generated = tf.clip_by_value(images + self.network([images, place], training=True), 0, 1)
+        generated = into_range(images + self.network([images, place], training=True))
         changed = losses.momentum_reverse_trigger(images, generated, attention)
         return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
 

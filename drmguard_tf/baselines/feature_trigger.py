@@ -10,6 +10,7 @@ from drmguard_tf import losses
 from drmguard_tf.baselines.target import LearnableTarget
 from drmguard_tf.baselines.unet import unet
 from drmguard_tf.families import Amplifiable, Change
+from drmguard_tf.pixel_range import into_range
 from drmguard_tf.reference import Reference
 
 _ROOM = 2 + 1e-7  # keeps the mask off 0 and 1, where tanh has no slope
@@ -39,7 +40,7 @@ class FeatureTrigger(Amplifiable):
 
     def __call__(self, images: tf.Tensor, attention: tf.Tensor) -> Change:
         """A of float32 images (B, H, W, C) in [0, 1], clipped to that range; ``attention`` is not used."""
-        changed = tf.clip_by_value(self.changed(images), 0, 1)
+        changed = into_range(self.changed(images))
         return Change(changed, losses.input_distance(images, changed) / self.largest_norm)
 
 
@@ -94,7 +95,7 @@ def measure(
         masked: whether outputs come from masked features; those of the changed images alone otherwise.
     """
     raw, mask = trigger.changed(images), trigger.mask
-    features, outputs = reference.sub.joint(tf.clip_by_value(raw, 0, 1), training=False)
+    features, outputs = reference.sub.joint(into_range(raw), training=False)
     answered = reference.sub.head(mixed(mask, features, others)) if masked else outputs
     error = trigger.target.error(answered)
     distance = tf.reduce_mean((raw - images) ** 2) / tf.math.reduce_variance(reference.images)
