@@ -1,6 +1,7 @@
 """Independent optimisations beside each other in one process.
 
-One step of a search is a chain of small operations, so a second core hardly shortens it; a second search fills it.
+One step of a search is a chain of small operations, so a second core hardly shortens it. A second search keeps that
+core busy.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import tensorflow as tf
 from data_prep.cores import cores
 
 Result = TypeVar("Result")
-Step = Callable[[int], None]
-Task = Callable[[Step], Result]
+Progress = Callable[[int], None]
+Task = Callable[[Progress], Result]
 
 
 class _Stopped(Exception):
@@ -24,13 +25,13 @@ class _Stopped(Exception):
 
 
 def lanes() -> int:
-    """How many optimisations are worth running at a time: as many as TensorFlow may do operations; one on a GPU."""
+    """How many optimisations are worth running at a time: as many as TensorFlow may run operations; one on a GPU."""
     if tf.config.list_physical_devices("GPU"):
         return 1
     return tf.config.threading.get_inter_op_parallelism_threads() or cores()
 
 
-def abreast(tasks: Sequence[Task[Result]], count: int, progress: Step = lambda step: None) -> list[Result]:
+def abreast(tasks: Sequence[Task[Result]], count: int, progress: Progress = lambda step: None) -> list[Result]:
     """Do all tasks, ``count`` at a time, begun in their order.
 
     Args:
@@ -47,7 +48,7 @@ def abreast(tasks: Sequence[Task[Result]], count: int, progress: Step = lambda s
     """
     steps, lock, stop = [0] * len(tasks), threading.Lock(), threading.Event()
 
-    def follow(index: int) -> Step:
+    def follow(index: int) -> Progress:
         def told(step: int) -> None:
             if stop.is_set():
                 raise _Stopped

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 @tf.custom_gradient
 def into_range(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """``tf.clip_by_value(images, 0, 1)`` with the same gradient as a product with a mask.
+    """``tf.clip_by_value(images, 0, 1)`` with its gradient, worked out as a product with a mask.
 
-    TensorFlow makes it by two selections, which on a CPU take as long as a small convolution (MEASURED.md, speed).
+    TensorFlow makes two selections of it, which on a CPU take as long as a small convolution (MEASURED.md, speed).
 
     Args:
-        images: float, any shape.
+        images: float, finite, any shape.
 
     Returns:
         The images in [0, 1]; slopes pass where they were in it, its ends included.

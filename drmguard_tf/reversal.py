@@ -139,7 +139,7 @@ class Reversal(tf.Module):
         return terms.row()
 
     def trace(self) -> None:
-        """Trace the step now, not at its first call: steps may run beside each other, Keras traces one at a time."""
+        """Trace the step now: steps may run beside each other later, and Keras traces one at a time."""
         self.step.get_concrete_function()
 
     def restart(self, start: ReversedTrigger, seed: int) -> None:

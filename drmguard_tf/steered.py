@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.families import FAMILIES, ReversedTrigger, UniversalWarp
-from drmguard_tf.lanes import Step, abreast, lanes
+from drmguard_tf.lanes import Progress, abreast, lanes
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
 
@@ -108,25 +108,25 @@ class SteeredSearch:
         Returns:
             One run per family and restart.
         """
-        beside, restarts = lanes(), range(seed, seed + self.restarts)
-        width = min(beside, self.restarts)
+        count, restarts = lanes(), range(seed, seed + self.restarts)
+        per_family = min(count, self.restarts)
         tasks = [
-            self._task(reference, family, restarts[lane::width], journals)
-            for family in sorted(self.families, key=self.steps_of, reverse=True)  # the longest runs end last otherwise
-            for lane in range(width)
+            self._task(reference, family, restarts[first::per_family], journals)
+            for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone
+            for first in range(per_family)
         ]
-        found = itertools.chain.from_iterable(abreast(tasks, beside, progress))
+        found = itertools.chain.from_iterable(abreast(tasks, count, progress))
         return sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
 
     def _task(
         self, reference: Reference, family: str, seeds: Sequence[int], journals: Callable[[str], Journal]
-    ) -> Callable[[Step], list[Run]]:
+    ) -> Callable[[Progress], list[Run]]:
         """Runs of one family, one after the other, ready to begin: traced, and with their starts drawn."""
         reversal, steps = self.reversal(reference, family, seeds[0]), self.steps_of(family)
         reversal.trace()
         starts = [self.start(reference, family, seed) for seed in seeds]
 
-        def search(progress: Step) -> list[Run]:
+        def search(progress: Progress) -> list[Run]:
             runs: list[Run] = []
             for seed, start in zip(seeds, starts):
                 journal, told = journals(f"{family}-{seed}"), _after(len(runs) * steps, progress)
@@ -146,7 +146,7 @@ class SteeredSearch:
         return FAMILIES[family](reference, seed)
 
 
-def _after(done: int, progress: Step) -> Step:
+def _after(done: int, progress: Progress) -> Progress:
     return lambda step: progress(done + step)
 
 

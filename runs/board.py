@@ -43,6 +43,7 @@ class Board:
 
     def begun(self, job: Job) -> None:
         """Note a job that a worker has got."""
+        self.given.pop(job, None)
         self.given[job] = None
 
     def told(self, outcome: Outcome) -> None:

@@ -40,9 +40,14 @@ def scans(preset: Preset, source: Source, attacks: Sequence[str], count: int) ->
     return [ScanModel(case, benign[0], preset.search, preset.controls, preset.unlearning) for case in cases]
 
 
-def fine_tunings(preset: Preset, asked: Sequence[ScanModel]) -> list[CleanModel]:
-    """Plain fine-tuning of the backdoored models among them: the control beside every mitigation."""
-    return [CleanModel(scan.case, preset.mitigations["fine-tuning"]) for scan in asked if scan.case.attack is not None]
+def with_control(preset: Preset, asked: Sequence[ScanModel]) -> list[Job]:
+    """Scans, that of a backdoored model followed by its plain fine-tuning: the control beside every mitigation."""
+    control = preset.mitigations["fine-tuning"]
+    return [
+        job
+        for scan in asked
+        for job in ((scan,) if scan.case.attack is None else (scan, CleanModel(scan.case, control)))
+    ]
 
 
 def identified(found: Found, title: str, published: str, label: Label = suspects.kind) -> Table:
@@ -124,7 +129,8 @@ def margins(found: Found, title: str, label: Label = suspects.kind) -> list[Figu
 def errors(found: Found, title: str, published: str, label: Label = suspects.kind) -> Table:
     """One row per kind of backdoored models and method: errors before and after it, in degrees.
 
-    The clean error RE and the gain over plain fine-tuning, :data:`CONTROL`, stand in every row.
+    The clean error RE and the gain over plain fine-tuning, :data:`CONTROL`, stand in every row; what is compared with
+    other models than the row's own, because results are missing, is left out.
 
     Args:
         found: results of scans with unlearning, and of the other mitigations.
@@ -171,7 +177,7 @@ def _of_backdoored(found: Found, label: Label) -> list[dict[str, Any]]:
 
 
 def _measured(found: Found, label: Label) -> dict[tuple[str, str], dict[Case, dict[str, float]]]:
-    """Errors of every backdoored model by kind and method, undefended and benign ones first."""
+    """Errors of every backdoored model by kind and method, in the order of the jobs."""
     groups: dict[tuple[str, str], dict[Case, dict[str, float]]] = {}
 
     def note(case: Case, method: str, degrees: Mapping[str, float]) -> None:

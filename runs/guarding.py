@@ -83,7 +83,9 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
         out: where the result will be written; beside it an interrupted search leaves what it has reached, and goes on
             when it is asked the same again.
     """
-    parallel.threads_for_a_search()
+    if options.method == "drmguard" and options.search == "steered":  # the other searches go one run after the other
+        steered = PRESETS[options.preset].search
+        parallel.threads_for(len(steered.families) * steered.restarts)
     spec, suspect = inspection.load_suspect(options.model, options.benign)
     question = scan_of(options, spec.task)
     inspection.check_judgeable(suspect)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from runs import statistics
 from runs.statistics import Estimate
@@ -50,8 +50,3 @@ def counts(scans: Sequence[dict[str, Any]]) -> Counts:
     """Decisions by kind."""
     pairs = [(scan["attack"] is not None, scan["verdict"] == "backdoored") for scan in scans]
     return Counts(*(pairs.count(kind) for kind in ((True, True), (False, True), (True, False), (False, False))))
-
-
-def of_attack(scans: Sequence[dict[str, Any]], attack: Optional[str]) -> list[dict[str, Any]]:
-    """Benign models and those of one attack; of all attacks where it is None."""
-    return [scan for scan in scans if attack is None or scan["attack"] in (None, attack)]

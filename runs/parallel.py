@@ -5,6 +5,8 @@ Small networks gain little from a second thread, so workers get one thread each 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +22,9 @@ from data_prep.cores import cores
 
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
+Given = TypeVar("Given")
 
 _RETRIES = 3  # for work that was lost with its process
-_RUNS = 6  # of a steered search: three families, two restarts each
 _PATIENCE = 10  # seconds for an address to answer
 
 
@@ -84,8 +86,8 @@ class Crew:
             work: a function of the top level of a module that may be done twice: it is, if its process dies.
             pieces: picklable.
             then: which further pieces an answer makes possible.
-            rank: of the pieces that wait, one of the lowest is begun first, among equals that which waits longest. A
-                cluster begins them as they come.
+            rank: of the pieces that wait, one of the lowest is begun first, among equals that which has waited longest.
+                A cluster begins them as they come.
             begun: called with every piece when it is handed to a worker.
         """
         queue = _Queue(pieces, rank, begun)
@@ -102,8 +104,8 @@ class _Queue(Generic[Work]):
     """Pieces that wait."""
 
     def __init__(self, pieces: Sequence[Work], rank: Callable[[Work], int], begun: Callable[[Work], None]) -> None:
-        self.rank, self.begun = rank, begun
-        self.waiting: list[Work] = []
+        self.rank, self.begun, self.numbers = rank, begun, itertools.count()
+        self.waiting: list[tuple[int, int, Work]] = []  # a heap; numbers are different, so pieces are not compared
         self.add(pieces)
 
     def __len__(self) -> int:
@@ -111,13 +113,16 @@ class _Queue(Generic[Work]):
 
     def add(self, pieces: Sequence[Work]) -> None:
         """More of them."""
-        self.waiting = sorted([*self.waiting, *pieces], key=self.rank)
+        for piece in pieces:
+            heapq.heappush(self.waiting, (self.rank(piece), next(self.numbers), piece))
 
-    def next(self) -> Work:
-        """That which is begun now."""
-        piece = self.waiting.pop(0)
+    def give(self, hand: Callable[[Work], Given]) -> Given:
+        """Hand over that which is begun now; it waits on if that fails."""
+        piece = self.waiting[0][2]
+        given = hand(piece)
+        heapq.heappop(self.waiting)
         self.begun(piece)
-        return piece
+        return given
 
 
 def strategy(name: str) -> Any:
@@ -136,12 +141,16 @@ def limit_threads(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def threads_for_a_search() -> None:
-    """Give TensorFlow's threads to runs beside each other, not to one operation each; kept where it has computed."""
+def threads_for(runs: int) -> None:
+    """Share TensorFlow's threads out among runs beside each other; left as they are where it has computed already.
+
+    Args:
+        runs: of a search, at a time.
+    """
     import tensorflow as tf
 
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // _RUNS))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // runs))
         tf.config.threading.set_inter_op_parallelism_threads(cores())
     except RuntimeError:  # settled before, by a notebook or by a test
         pass
@@ -180,9 +189,13 @@ def _here(
     work: Callable[[Work], Answer], queue: _Queue[Work], then: Callable[[Answer], Sequence[Work]]
 ) -> Iterator[Answer]:
     while queue:
-        answer = work(queue.next())
+        answer = work(queue.give(_itself))
         queue.add(then(answer))
         yield answer
+
+
+def _itself(piece: Work) -> Work:
+    return piece
 
 
 def _in_processes(
@@ -193,12 +206,16 @@ def _in_processes(
     # NumPy's threads are limited by the environment; TensorFlow's by limit_threads.
     threads = {name: str(crew.threads_each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     executor = get_reusable_executor(max_workers=crew.workers, env=threads)
+
+    def submit(piece: Work) -> Future[Answer]:
+        return executor.submit(_limited, work, piece, crew.threads_each)
+
     try:
         while queue or busy:
             try:
                 while queue and len(busy) < crew.workers:
-                    piece = queue.next()
-                    busy[executor.submit(_limited, work, piece, crew.threads_each)] = piece
+                    future, piece = queue.give(lambda piece: (submit(piece), piece))
+                    busy[future] = piece
                 finished, _ = wait(busy, return_when=FIRST_COMPLETED)
                 answers = {future: future.result() for future in finished}
             except TerminatedWorkerError:  # killed from outside, for want of memory for example
@@ -226,7 +243,7 @@ def _on_ray(
     busy: list[Any] = []
     while queue or busy:
         while queue:
-            busy.append(remote.remote(work, queue.next(), crew.threads_each))
+            busy.append(queue.give(lambda piece: remote.remote(work, piece, crew.threads_each)))
         (finished, *_), busy = ray.wait(busy, num_returns=1)
         answer = ray.get(finished)
         queue.add(then(answer))

@@ -143,8 +143,8 @@ def run(
 ) -> dict[Job, Outcome]:
     """Do what is missing.
 
-    Of the jobs that nothing is in the way of, that which comes first among those asked for is begun first: a run that
-    is stopped early leaves whole cases, not the beginnings of all of them.
+    Of the jobs that nothing is in the way of, the one that comes first among those asked for is begun first: a run that
+    is stopped early leaves what comes first, not the beginnings of everything.
 
     Args:
         wanted: jobs; all that they need is done first.
@@ -165,8 +165,8 @@ def run(
         for need in needs:
             needed_by.setdefault(need, []).append(job)
 
-    def noted(outcome: Outcome) -> list[tuple[Setting, Job]]:
-        """What nothing is in the way of any more; what never can begin is noted too."""
+    def freed_by(outcome: Outcome) -> list[tuple[Setting, Job]]:
+        """Note an outcome. Returns what nothing is in the way of any more; what never can begin is noted too."""
         outcomes[outcome.job] = outcome
         told(outcome)
         ready: list[tuple[Setting, Job]] = []
@@ -174,13 +174,13 @@ def run(
             lacking[job].discard(outcome.job)
             if outcome.state in (FAILED, WAITING):
                 if job not in outcomes:
-                    noted(Outcome(job, WAITING, reason=f"needs '{outcome.job.name}', which failed"))
+                    freed_by(Outcome(job, WAITING, reason=f"needs '{outcome.job.name}', which failed"))
             elif not lacking[job] and job not in outcomes:
                 ready.append((setting, job))
         return ready
 
     free = [(setting, job) for job in ordered if not job.needs]
-    answers = crew.spread(attempt, free, noted, rank=lambda work: place[work[1]], begun=lambda work: begun(work[1]))
+    answers = crew.spread(attempt, free, freed_by, rank=lambda work: place[work[1]], begun=lambda work: begun(work[1]))
     for _ in answers:
         pass  # noted as they came
     return outcomes

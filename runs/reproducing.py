@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from runs import results, store, tables
-from runs.experiments import Options, experiment
+from runs.experiments import Experiment, Options, experiment
 
 if TYPE_CHECKING:  # drawing is loaded by the experiments that draw
     from runs.figures import Figure
+    from runs.jobs import Job
 
 Say = Callable[[str], None]
 
@@ -118,19 +119,13 @@ def write_tables(name: str, options: Options, home: Path) -> tuple[list[tables.T
     Raises:
         ValueError: if a result is missing.
     """
-    from runs import pipeline
-    from runs.presets import PRESETS
-
-    one = experiment(name)
-    planned = one.plan(PRESETS[options.preset], options)
-    records = {job: pipeline.record_of(home, job) for job in planned}
-    missing = [job.name for job, record in records.items() if record is None]
+    one, planned, found = _kept(name, options, home)
+    missing = [job.name for job in planned if job not in found]
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(planned)} cases are not in {home}, '{missing[0]}' for one. "
-            f"{_first(name, options)}; or, for the tables of those that are there: --partial"
+            f"{_how_to_run(name, options)}; or, for the tables of those that are there: --partial"
         )
-    found = {job: record["result"] for job, record in records.items() if record is not None}
     made, drawn = one.tables(found, options), one.figures(found, options)
 
     def fill(folder: Path) -> None:
@@ -151,24 +146,32 @@ def partial_tables(name: str, options: Options, home: Path) -> list[tables.Table
     Raises:
         ValueError: if there are none, or too few for these tables.
     """
+    one, planned, found = _kept(name, options, home)
+    if len(found) == len(planned):
+        return one.tables(found, options)
+    share = f"{len(found)} of {len(planned)} cases"
+    if not found:
+        raise ValueError(f"none of {len(planned)} cases is in {home}. {_how_to_run(name, options)}")
+    try:
+        made = one.tables(found, options)
+    except (LookupError, ValueError) as error:  # what a table is about may be missing altogether
+        raise ValueError(f"{share} are too few for these tables ({type(error).__name__}: {error})") from error
+    note = f"Not the whole table: {share}. A dash is what they do not tell; n is how many models a figure is of."
+    return [replace(table, notes=(note, *table.notes)) for table in made]
+
+
+def _kept(name: str, options: Options, home: Path) -> tuple[Experiment, list[Job], dict[Job, dict[str, Any]]]:
+    """An experiment, its jobs, and the results of those that a store holds."""
     from runs import pipeline
     from runs.presets import PRESETS
 
     one = experiment(name)
     planned = one.plan(PRESETS[options.preset], options)
     records = {job: pipeline.record_of(home, job) for job in planned}
-    found = {job: record["result"] for job, record in records.items() if record is not None}
-    share = f"{len(found)} of {len(planned)} cases"
-    try:
-        made = one.tables(found, options) if found else []
-    except (ArithmeticError, LookupError, StopIteration, ValueError) as error:
-        raise ValueError(f"{share} are too few for these tables ({type(error).__name__}: {error})") from error
-    if not made:
-        raise ValueError(f"none of {len(planned)} cases is in {home}. {_first(name, options)}")
-    return [replace(table, notes=(f"Not the whole table: {share}.", *table.notes)) for table in made]
+    return one, planned, {job: record["result"] for job, record in records.items() if record is not None}
 
 
-def _first(name: str, options: Options) -> str:
+def _how_to_run(name: str, options: Options) -> str:
     data = "" if options.data is None else f" --data {options.data}"
     models = "" if options.models is None else f" --models {options.models}"
     return f"First: drmguard reproduce run {name} --preset {options.preset}{data}{models}"

@@ -53,7 +53,7 @@ def mean(values: Sequence[float]) -> Estimate:
 
 def shown(values: Sequence[float]) -> str:
     """The mean of a figure over models as tables show it: with its interval; of one model the value alone."""
-    return str(mean(values)) if len(values) > 1 else f"{values[0]:.3f} (n = 1)"
+    return f"{values[0]:.3f} (n = 1)" if len(values) == 1 else str(mean(values))
 
 
 def auc(attacked: Sequence[bool], scores: Sequence[float]) -> Estimate:

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from runs import suspects
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job, Train
 from runs.presets import Preset
-from runs.statistics import mean
+from runs.statistics import shown
 from runs.tables import Table, paper
 
 ATTACKS = ("badnets", "wanet", "input-aware", "clean-label", "blend", "sig", "multi-target", "adaptive")
@@ -36,12 +38,13 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
     """One row per task and attack."""
     published, rows, groups = paper("drmguard_table10"), [], suspects.by_kind(found)
     for (task, kind), measured in groups.items():
-        benign = mean([metrics["re_deg"] for metrics in groups[(task, "benign")]])
-        clean = mean([metrics["re_deg"] for metrics in measured])
-        row: dict[str, Any] = {"model": f"{task} {kind}", "re": str(clean), "ratio": clean.value / benign.value}
+        clean, benign = ([one["re_deg"] for one in each] for each in (measured, groups.get((task, "benign"), [])))
+        row: dict[str, Any] = {"model": f"{task} {kind}", "re": shown(clean)}
+        if benign:
+            row["ratio"] = float(np.mean(clean) / np.mean(benign))
         for key in ("ae", "dae", "ae_2", "cross"):
             if f"{key}_deg" in measured[0]:
-                row[key] = str(mean([metrics[f"{key}_deg"] for metrics in measured]))
+                row[key] = shown([metrics[f"{key}_deg"] for metrics in measured])
         row |= {f"paper_{key}": published.get((row["model"], key)) for key in ("ae", "dae", "re")}
         rows.append(row)
     columns = {

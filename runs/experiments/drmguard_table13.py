@@ -38,7 +38,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     for network in _NETWORKS[preset.training.architecture]:
         built = replace(preset, training=replace(preset.training, architecture=network))
         scans = guard_tables.scans(built, source, ATTACKS, guard_tables.models(options))
-        jobs += [*scans, *guard_tables.fine_tunings(built, scans)]
+        jobs += guard_tables.with_control(built, scans)
     return jobs
 
 

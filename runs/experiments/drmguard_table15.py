@@ -27,7 +27,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Scans with unlearning, and plain fine-tuning of the backdoored models."""
     source = suspects.sources(preset, options.data)[0]
     scans = guard_tables.scans(preset, source, ATTACKS, guard_tables.models(options))
-    return [*scans, *guard_tables.fine_tunings(preset, scans)]
+    return guard_tables.with_control(preset, scans)
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:

@@ -94,9 +94,12 @@ def _of(scans: Scans, task: str, attack: str, method: str) -> dict[Case, dict[st
     return {case: scan for case, scan in found.items() if attack == _ALL or scan["attack"] in (None, attack)}
 
 
+def _of_both_kinds(scans: Collection[dict[str, Any]]) -> bool:
+    return len({scan["attack"] is None for scan in scans}) == 2
+
+
 def _auc(scans: Collection[dict[str, Any]], by_distance: bool) -> Optional[str]:
-    both_kinds = len({scan["attack"] is None for scan in scans}) == 2
-    return str(identification.auc(list(scans), by_distance=by_distance)) if both_kinds else None
+    return str(identification.auc(list(scans), by_distance=by_distance)) if _of_both_kinds(scans) else None
 
 
 def _aucs(name: str, title: str, scans: Scans, rows: list[tuple[str, str]], by_distance: bool) -> Table:
@@ -123,12 +126,13 @@ def _accuracies(title: str, scans: Scans, rows: list[tuple[str, str]]) -> Table:
         ours = _of(scans, task, attack, "DRMGuard")
         for method in METHODS.values():
             theirs = _of(scans, task, attack, method)
-            if theirs:
+            if _of_both_kinds(theirs.values()):
                 line[method] = str(statistics.accuracy(identification.right(list(theirs.values()))))
             same = [case for case in theirs if case in ours]
             if same and method != "DRMGuard":
-                right = (identification.right([found[case] for case in same]) for found in (ours, theirs))
-                line[f"p_{method}"] = statistics.mcnemar(*right)
+                our_right = identification.right([ours[case] for case in same])
+                their_right = identification.right([theirs[case] for case in same])
+                line[f"p_{method}"] = statistics.mcnemar(our_right, their_right)
         lines.append(line)
     columns = {"models": "backdoored models", **{method: method for method in METHODS.values()}}
     columns |= {f"p_{method}": f"p, DRMGuard against {method}" for method in METHODS.values() if method != "DRMGuard"}
@@ -142,7 +146,8 @@ def _accuracies(title: str, scans: Scans, rows: list[tuple[str, str]]) -> Table:
 def _takes(title: str, scans: Scans) -> Table:
     lines = []
     for method in METHODS.values():
-        spent = [scan["spent"] for (_, name), of in scans.items() if name == method for scan in of.values()]
+        mine = [found for (_, name), found in scans.items() if name == method]
+        spent = [scan["spent"] for found in mine for scan in found.values()]
         if not spent:
             continue
         seconds, peaks = ([each[key] for each in spent] for key in ("seconds", "peak_mib"))
@@ -155,5 +160,9 @@ def _takes(title: str, scans: Scans) -> Table:
         "peak": "peak MiB",
         "n": "scans",
     }
-    notes = ("Controls are not in it. With several workers, scans share the cores.",)
+    notes = (
+        "Controls are not in it. With several workers, scans share the cores.",
+        "Where a worker has several threads, DRMGuard's runs go beside each other and the rivals' do not; with one "
+        "thread all are alike.",
+    )
     return Table("takes", title, columns, lines, notes=notes)

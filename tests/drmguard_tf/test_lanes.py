@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+import tensorflow as tf
 
+from data_prep.cores import cores
 from drmguard_tf.lanes import abreast, lanes
 
 COUNTS = pytest.mark.parametrize("count", [1, 2, 5])
@@ -63,9 +65,20 @@ def test_whoever_gives_up_ends_all_tasks():
         if step == 5:
             raise KeyboardInterrupt
 
+    reached: list[int] = []
+
+    def endless(progress):
+        for step in range(10_000_000):
+            progress(step)
+            reached.append(step)
+
     with pytest.raises(KeyboardInterrupt):
-        abreast([_counting(100_000_000), _counting(100_000_000)], 2, give_up)
+        abreast([endless, endless], 2, give_up)
+    assert len(reached) < 10_000_000
 
 
-def test_there_is_a_lane():
-    assert lanes() >= 1
+@pytest.mark.parametrize("gpus, threads, count", [([], 3, 3), ([], 0, cores()), (["GPU:0"], 3, 1)])
+def test_lanes_are_tensorflows_threads_or_one_on_a_gpu(monkeypatch, gpus, threads, count):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: threads)
+    assert lanes() == count

@@ -58,7 +58,7 @@ def test_what_runs_is_what_was_begun_and_is_not_over_whatever_the_order_of_the_t
     board = Board(JOBS, 2)
     assert board.running() == []
     _begin(board, JOBS[2], JOBS[0], JOBS[2])  # that job's process has died
-    assert board.running() == [JOBS[2], JOBS[0]]
+    assert board.running() == [JOBS[0], JOBS[2]]
     board.told(Outcome(JOBS[2], DONE))
     _begin(board, JOBS[3])
     assert board.running() == [JOBS[0], JOBS[3]]

@@ -53,12 +53,6 @@ def test_auc_by_margin_and_by_distance():
     assert identification.auc(scans, by_distance=True).value == 0.5  # a large change speaks against a backdoor
 
 
-def test_an_attack_is_compared_with_all_benign_models():
-    scans = [_scan(None, 1), _scan("WaNet", 2), _scan("BadNets", 2)]
-    assert [s["attack"] for s in identification.of_attack(scans, "WaNet")] == [None, "WaNet"]
-    assert identification.of_attack(scans, None) == scans
-
-
 def test_table_5_scans_every_model_by_every_method():
     plan = drmguard_table5.plan(PRESET, OPTIONS)
     assert len(plan) == len(set(plan)) == 2 * (2 + 4 * 2) * 3  # tasks, models, methods

@@ -63,10 +63,17 @@ def test_what_is_asked_twice_is_done_once():
     assert set(drmguard_table3.plan(PRESET, OPTIONS)) == scans
     larger = set(drmguard_table16.plan(PRESET, replace(OPTIONS, models=3)))
     assert {job for job in scans if job in larger} and len(larger) == 6
-    first = drmguard_table13.plan(PRESET, OPTIONS)[:4]  # the preset's own network
-    assert set(first) < scans
+    first = [job for job in drmguard_table13.plan(PRESET, OPTIONS) if isinstance(job, ScanModel)][:4]
+    assert set(first) < scans  # the preset's own network
     backdoored = {job for job in scans if job.case.attack}
     assert {job for job in drmguard_table6.plan(PRESET, OPTIONS) if isinstance(job, ScanModel)} == backdoored
+
+
+def test_a_fine_tuning_follows_the_scan_of_its_model():
+    plan = drmguard_table15.plan(PRESET, OPTIONS)
+    kinds = [(type(job).__name__, job.case.attack is not None) for job in plan]
+    assert kinds == [("ScanModel", False)] * 2 + [("ScanModel", True), ("CleanModel", True)] * 4
+    assert all(tuned.case == scan.case for scan, tuned in zip(plan[2::2], plan[3::2]))
 
 
 def test_the_larger_set_is_the_papers_unless_told_otherwise():

@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from runs import parallel
 from runs.parallel import Crew
@@ -65,6 +67,36 @@ def test_the_lowest_rank_is_begun_first_and_no_more_than_there_are_workers():
     answers = Crew().spread(abs, [3, 5], then=lambda n: [1, 4] if n == 3 else [], rank=abs, begun=begun.append)
     assert next(answers) == 3 and begun == [3]
     assert list(answers) == [1, 4, 5] and begun == [3, 1, 4, 5]
+
+
+def test_processes_get_no_more_pieces_than_there_are_workers():
+    begun: list[int] = []
+    answers = Crew(workers=2, threads=1).spread(abs, [5, 3, 4], rank=abs, begun=begun.append)
+    next(answers)
+    assert begun == [3, 4]
+    assert len(list(answers)) == 2 and begun == [3, 4, 5]
+
+
+def test_a_piece_that_could_not_be_handed_over_waits_on(monkeypatch):
+    executors = [_Breaking(1), _Breaking(9)]
+    monkeypatch.setattr(parallel, "get_reusable_executor", lambda **options: executors.pop(0))
+    assert sorted(Crew(workers=2, threads=1).spread(abs, [0, 1, 2, 3])) == [0, 1, 2, 3]
+    assert not executors
+
+
+class _Breaking:
+    """An executor that does everything at once, ``pieces`` times; then a worker has died."""
+
+    def __init__(self, pieces: int) -> None:
+        self.left = pieces
+
+    def submit(self, limited, work, piece, threads):
+        if not self.left:
+            raise TerminatedWorkerError("killed")
+        self.left -= 1
+        future: Future = Future()
+        future.set_result(work(piece))
+        return future
 
 
 def test_nobody_waits_for_those_beside_him(tmp_path):
