@@ -1,9 +1,9 @@
 """DHBE, Fig. 3 and 4: accuracy against attack success when the learning rate varies, with 4 % and with 1 % of the data.
 
-BadNets with triggers of 3, 5 and 7 px; fine-tuning, fine-pruning, NAD and Neural Cleanse with rates from 0.002 to 0.02,
-random subsets of the training set, a logistic fit; DHBE as a star. On the embedded digits, or with --data on CIFAR-10
-in its python batches. --models says how many subsets (the paper has five). Presets other than paper have two subsets
-and four rates instead of ten. GDM is not swept. Not run yet, but for smoke.
+BadNets with triggers of 3, 5 and 7 px; fine-tuning, fine-pruning, NAD and Neural Cleanse with rates from 0.002 to 0.02
+(``cpu``: 0.01 to 0.07), random subsets of the training set, a logistic fit; DHBE as a star. On the embedded digits, or
+with --data on CIFAR-10 in its python batches. --models says how many subsets (the paper has five). Presets other than
+paper have two subsets and four rates instead of ten. GDM is not swept. Not run yet, but for smoke.
 
     drmguard reproduce run dhbe_figure3 --preset cpu                    3 suspects, 192 clean-ups and 3 erasings
     drmguard reproduce run dhbe_figure3 --preset smoke                  one suspect, shows that it runs
@@ -30,7 +30,9 @@ from runs.tables import Table
 
 _METHODS = ("fine-tuning", "fine-pruning", "nad", "neural-cleanse")
 _SHARES = (erasing_tables.SHARE, 0.01)
-_LIMITS = (0.002, 0.02)  # "linearly increases from 0.002 to 0.02"
+_PAPER = (0.002, 0.02)  # "linearly increases from 0.002 to 0.02"
+# Suspects of 14 epochs keep their backdoor up to 0.02; fine-tuning leaves 42 % at 0.03 and 8 % at 0.05 (MEASURED.md).
+_LIMITS = {"paper": _PAPER, "cpu": (0.01, 0.07), "smoke": _PAPER}
 _RATES = {"paper": 10, "cpu": 4, "smoke": 1}
 _SUBSETS = {"paper": 5, "cpu": 2, "smoke": 1}
 
@@ -97,7 +99,7 @@ def _suspects(options: Options) -> list[Implanted]:
 
 
 def _rates(options: Options) -> list[float]:
-    return np.linspace(*_LIMITS, _RATES[options.preset]).round(4).tolist()
+    return np.linspace(*_LIMITS[options.preset], _RATES[options.preset]).round(4).tolist()
 
 
 def _with_rate(options: Options, name: str, rate: float) -> Rival:

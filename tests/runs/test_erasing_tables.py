@@ -146,6 +146,12 @@ def test_a_logistic_curve_is_recovered_from_its_points():
     assert np.isfinite(steep).all() and steep.slope > 0
 
 
+def test_the_rates_of_two_cores_reach_where_its_suspects_lose_their_backdoor():
+    jobs = [getattr(job, "erasing", job) for job in experiment("dhbe_figure3").plan(None, Options("cpu"))]
+    rates = {job.method.tuning.learning_rate for job in jobs if type(job.method).__name__ == "FineTuning"}
+    assert rates == {0.01, 0.03, 0.05, 0.07}
+
+
 def test_the_figure_sweeps_rates_shares_and_subsets():
     plan = experiment("dhbe_figure3").plan(None, Options("paper", models=2))
     assert len(plan) == 3 * (1 + 4 * 2 * 2 * 10) and len({getattr(job, "erasing", job).suspect for job in plan}) == 3
