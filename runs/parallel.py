@@ -9,12 +9,12 @@ import heapq
 import itertools
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Generic, Optional, TypeVar
 
-from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -173,9 +173,28 @@ def spread(
     """
     if workers == 1 or len(pieces) == 1:
         return (work(piece) for piece in pieces)
+    return _in_order(work, pieces, workers, limit)
+
+
+def _in_order(
+    work: Callable[[Work], Answer], pieces: Sequence[Work], workers: int, limit: Callable[[int], None]
+) -> Iterator[Answer]:
     threads = max(1, cores() // workers)
-    calls = (delayed(_limited)(work, piece, threads, limit) for piece in pieces)
-    return Parallel(n_jobs=workers, return_as="generator")(calls)
+    executor = _processes(workers, threads)
+    try:
+        waiting = deque(executor.submit(_limited, work, piece, threads, limit) for piece in pieces)
+        while waiting:
+            yield waiting.popleft().result()  # not kept: there may be many
+    except BaseException:  # also when nobody wants the other answers any more
+        executor.shutdown(wait=False, kill_workers=True)
+        raise
+
+
+def _processes(workers: int, threads: int) -> Any:
+    """The executor of this process, the same for both ways to spread work."""
+    # NumPy's threads are limited by the environment; TensorFlow's by limit_threads.
+    environment = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return get_reusable_executor(max_workers=workers, env=environment)
 
 
 def _limited(
@@ -203,9 +222,7 @@ def _in_processes(
 ) -> Iterator[Answer]:
     trials = 0
     busy: dict[Future[Answer], Work] = {}
-    # NumPy's threads are limited by the environment; TensorFlow's by limit_threads.
-    threads = {name: str(crew.threads_each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    executor = get_reusable_executor(max_workers=crew.workers, env=threads)
+    executor = _processes(crew.workers, crew.threads_each)
 
     def submit(piece: Work) -> Future[Answer]:
         return executor.submit(_limited, work, piece, crew.threads_each)
@@ -224,7 +241,7 @@ def _in_processes(
                 trials += 1
                 lost = [future for future in busy if not future.done() or future.exception() is not None]
                 queue.add([busy.pop(future) for future in lost])
-                executor = get_reusable_executor(max_workers=crew.workers, env=threads)
+                executor = _processes(crew.workers, crew.threads_each)
                 continue
             for future, answer in answers.items():
                 del busy[future]

@@ -125,6 +125,12 @@ def test_an_error_in_a_process_is_raised_and_the_next_crew_works():
     assert list(Crew(workers=2, threads=1).spread(math.sqrt, [4.0])) == [2]
 
 
+def test_both_ways_to_spread_work_go_in_one_process():
+    for _ in range(2):
+        assert sorted(Crew(workers=2, threads=1).spread(math.sqrt, NUMBERS)) == [0, 1, 2, 3, 4]
+        assert list(parallel.spread(math.sqrt, NUMBERS, workers=2)) == [3, 1, 4, 0, 2]
+
+
 def test_threads_are_shared_out():
     assert Crew(workers=2, threads=3).threads_each == 3
     assert Crew(workers=10**6).threads_each == 1
