@@ -16,6 +16,7 @@ from data_prep.contract import Split, Task
 from data_prep.cores import cores
 from drmguard_tf import metrics
 from drmguard_tf.calibrate import Calibration, PaperThreshold
+from drmguard_tf.lanes import lanes
 from drmguard_tf.unlearning import Unlearning
 from runs import export as exports
 from runs import inspection, judging, parallel, store, views
@@ -85,7 +86,7 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
     """
     if options.method == "drmguard" and options.search == "steered":  # the other searches go one run after the other
         steered = PRESETS[options.preset].search
-        parallel.threads_for(len(steered.families) * steered.restarts)
+        parallel.threads_for(min(lanes(), len(steered.families) * steered.restarts))
     spec, suspect = inspection.load_suspect(options.model, options.benign)
     question = scan_of(options, spec.task)
     inspection.check_judgeable(suspect)

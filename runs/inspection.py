@@ -22,6 +22,7 @@ from drmguard_tf.baselines.mitigation import Mitigation
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.detection import Detection
 from drmguard_tf.drmguard import DRMGuard
+from drmguard_tf.lanes import Progress
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import attention_map, check_fit
 from drmguard_tf.reversal import Run, Search
@@ -31,7 +32,6 @@ from drmguard_tf.verdict import Verdict
 from runs import controls, safety, store
 from runs.data_folder import CONTROLS
 
-Progress = Callable[[int], None]
 _LEAST_SIDE, _LEAST_COUNT, _SAMPLE = 16, 16, 250
 
 

@@ -163,7 +163,7 @@ def spread(
     workers: int,
     limit: Callable[[int], None] = limit_threads,
 ) -> Iterator[Answer]:
-    """Answers to all pieces, in their order, as they are finished.
+    """Answers to all pieces, in their order, as they are finished. Work begins when the first is asked for.
 
     Args:
         work: a function of the top level of a module; what it returns must be picklable.
