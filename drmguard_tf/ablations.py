@@ -10,8 +10,9 @@ import tensorflow as tf
 from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import Reference
-from drmguard_tf.reversal import Reversal, Run, Search
+from drmguard_tf.reversal import Run, Search
 from drmguard_tf.steered import Ratio, SteeredReversal, SteeredSearch
+from drmguard_tf.stimulation import Channel
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class WithoutRav(SteeredSearch):
     A run counts when the output variance ratio has met the bound, since RAV is not sought any more.
     """
 
-    def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
-        """A run of one family before its first step."""
-        return _WithoutRav(reference, self.start(reference, family, seed), self, seed)
+    def reversal(self, reference: Reference, family: str, seed: int, channel: Channel | None = None) -> SteeredReversal:
+        """As :meth:`SteeredSearch.reversal`."""
+        return _WithoutRav(reference, self.start(reference, family, seed), self, seed, channel)
 
 
 class _WithoutRav(SteeredReversal):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
 import numpy as np
@@ -24,12 +24,14 @@ class Terms(NamedTuple):
         rav: ratio of angle variance.
         spread: output variance over that of the benign images.
         outputs: float32 (B, K), what the model answers on the changed images.
+        inside: what else :attr:`Reversal.model` returns.
     """
 
     cost: tf.Tensor
     rav: tf.Tensor
     spread: tf.Tensor
     outputs: tf.Tensor
+    inside: Sequence[tf.Tensor] = ()
 
     def row(self) -> tf.Tensor:
         """A row of a history: float32 (3 + K,), cost, RAV, output variance ratio and mean output."""
@@ -49,6 +51,7 @@ class Run(NamedTuple):
         history: float32 (steps, 3 + K): cost, RAV, output variance ratio, mean output.
         trigger: the found change.
         samples: float (n,), the costs that ``cost`` is the mean of; None takes those of the last fifth of the steps.
+        woken: the compromised channel that it began with, for people; None where it began without.
     """
 
     family: str
@@ -60,6 +63,7 @@ class Run(NamedTuple):
     history: np.ndarray
     trigger: ReversedTrigger
     samples: Optional[np.ndarray] = None
+    woken: Optional[str] = None
 
 
 class Search(Configuration, Protocol):
@@ -92,7 +96,10 @@ class Search(Configuration, Protocol):
 
 
 class Reversal(tf.Module):
-    """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts."""
+    """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts.
+
+    ``model`` answers with features, outputs, and whatever else a subclass wants to see of the suspect.
+    """
 
     def __init__(
         self,
@@ -106,6 +113,7 @@ class Reversal(tf.Module):
     ) -> None:
         super().__init__()
         self.reference, self.trigger, self.batch = reference, trigger, batch
+        self.model = reference.sub.joint
         self.optimizer = Adam(learning_rate, *betas)
         self.optimizer.prepare(trigger.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
@@ -128,10 +136,10 @@ class Reversal(tf.Module):
         images, attention = (tf.gather(x, index) for x in (self.reference.images, self.reference.attention))
         with tf.GradientTape() as tape:
             changed, cost = self.trigger(images, attention)
-            features, outputs = self.reference.sub.joint(changed, training=False)
+            features, outputs, *inside = self.model(changed, training=False)
             angles = losses.head_angles(features, self.reference.sub.kernel)
             rav = losses.ratio_of_angle_variance(angles, self.reference.angle_variance)
-            terms = Terms(cost, rav, losses.output_variance(outputs) / self.reference.output_variance, outputs)
+            terms = Terms(cost, rav, losses.output_variance(outputs) / self.reference.output_variance, outputs, inside)
             loss = self.objective(terms)
         variables = self.trigger.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))

@@ -4,7 +4,8 @@ Same three terms as the paper's Eq. 5 and the same momentum reverse trigger, but
 steered instead of fixed: it rises while the ratio of angle variance and the output variance stay below their bounds and
 falls when one of them does not. Both enter as ratios to their benign values, so nothing depends on units, image size or
 task. Half of the runs start with a wide bound on the output variance and a small weight, so that some collapse is found
-first, and tighten on the way; the others start tight.
+first, and tighten on the way; the others start tight. Where the suspect has a compromised channel, the generators of
+the latter wake it first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import tensorflow as tf
 
@@ -21,12 +22,14 @@ from drmguard_tf.families import FAMILIES, ReversedTrigger, UniversalWarp
 from drmguard_tf.lanes import Progress, abreast, lanes
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
+from drmguard_tf.stimulation import Channel, compromised, waking
 
 Ratio = Union[tf.Tensor, float]
 
 _TIGHTENED = 0.25, 0.6  # shares of the steps between which the bound on the outputs falls
 
-_TOLERANCE = 1.5  # steering keeps a ratio at its bound, so its mean lies a little to either side
+_WAKING = 0.25  # share of the steps in which a compromised channel is woken
+_TOLERANCE = 2.0  # steering keeps a ratio's geometric mean at its bound; where few batches fail, its mean lies above
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class SteeredSearch:
         gain: of the steering: each step multiplies the weight by ``(bound / recent ratio) ** gain``, for the ratio that
             is further from its bound.
         spacings: of the warp's grids, pixels, the coarsest first.
+        waking: share of a generator's steps in which runs with an odd seed wake a compromised channel, if there is one
+            (:mod:`drmguard_tf.stimulation`); 0 looks for none.
     """
 
     families: tuple[str, ...] = ("patch", "warp", "generator")
@@ -62,6 +67,7 @@ class SteeredSearch:
     least_weight: float = 1.0
     gain: float = 0.05
     spacings: tuple[int, ...] = (16, 8, 4)
+    waking: float = 0.25
 
     def __post_init__(self) -> None:
         unknown = set(self.families) - set(FAMILIES)
@@ -77,6 +83,8 @@ class SteeredSearch:
                 "bounds are shares of 1, that of the output variance the smaller one, and weights above 0, the least "
                 f"at most the first; got {self}"
             )
+        if not 0 <= self.waking <= 0.5:
+            raise ValueError(f"waking is a share of the steps, at most half of them, got {self.waking}")
         if not self.spacings or min(self.spacings) < 1 or list(self.spacings) != sorted(self.spacings, reverse=True):
             raise ValueError(f"spacings are pixels, the coarsest first, one or more; got {self.spacings}")
 
@@ -110,8 +118,10 @@ class SteeredSearch:
         """
         count, restarts = lanes(), range(seed, seed + self.restarts)
         per_family = min(count, self.restarts)
+        wakes = self.waking > 0 and "generator" in self.families and any(map(_early, restarts))
+        channel = compromised(reference, self.output_bound) if wakes else None
         tasks = [
-            self._task(reference, family, restarts[first::per_family], journals)
+            self._task(reference, family, restarts[first::per_family], journals, channel)
             for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone
             for first in range(per_family)
         ]
@@ -119,10 +129,16 @@ class SteeredSearch:
         return sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
 
     def _task(
-        self, reference: Reference, family: str, seeds: Sequence[int], journals: Callable[[str], Journal]
+        self,
+        reference: Reference,
+        family: str,
+        seeds: Sequence[int],
+        journals: Callable[[str], Journal],
+        channel: Optional[Channel],
     ) -> Callable[[Progress], list[Run]]:
         """Runs of one family, one after the other, ready to begin: traced, and with their starts drawn."""
-        reversal, steps = self.reversal(reference, family, seeds[0]), self.steps_of(family)
+        channel = channel if family == "generator" else None
+        reversal, steps = self.reversal(reference, family, seeds[0], channel), self.steps_of(family)
         reversal.trace()
         starts = [self.start(reference, family, seed) for seed in seeds]
 
@@ -130,20 +146,28 @@ class SteeredSearch:
             runs: list[Run] = []
             for seed, start in zip(seeds, starts):
                 journal, told = journals(f"{family}-{seed}"), _after(len(runs) * steps, progress)
-                runs.append(reversal.run(steps, start, seed, told, journal))
+                run = reversal.run(steps, start, seed, told, journal)
+                runs.append(run._replace(woken=str(channel) if channel and _early(seed) else None))
             return runs
 
         return search
 
-    def reversal(self, reference: Reference, family: str, seed: int) -> Reversal:
-        """A run of one family before its first step."""
-        return SteeredReversal(reference, self.start(reference, family, seed), self, seed)
+    def reversal(
+        self, reference: Reference, family: str, seed: int, channel: Optional[Channel] = None
+    ) -> SteeredReversal:
+        """A run of one family before its first step; ``channel`` is what runs with an odd seed wake first."""
+        return SteeredReversal(reference, self.start(reference, family, seed), self, seed, channel)
 
     def start(self, reference: Reference, family: str, seed: int) -> ReversedTrigger:
         """A trigger of one family before its first step."""
         if family == "warp":
             return UniversalWarp(reference, seed, self.spacings)
         return FAMILIES[family](reference, seed)
+
+
+def _early(seed: int) -> bool:
+    """Whether a run is at the tight bound from its start."""
+    return seed % 2 == 1
 
 
 def _after(done: int, progress: Progress) -> Progress:
@@ -153,32 +177,53 @@ def _after(done: int, progress: Progress) -> Progress:
 class SteeredReversal(Reversal):
     """State of one run: the weight of the cost and the ratio that it follows."""
 
-    def __init__(self, reference: Reference, trigger: ReversedTrigger, options: SteeredSearch, seed: int) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        trigger: ReversedTrigger,
+        options: SteeredSearch,
+        seed: int,
+        channel: Optional[Channel] = None,
+    ) -> None:
         rate = FAMILIES[trigger.name].learning_rate
         super().__init__(reference, trigger, learning_rate=rate, batch=options.batch, seed=seed)
-        self.options, self.steps = options, options.steps_of(trigger.name)
+        self.options, self.steps, self.channel = options, options.steps_of(trigger.name), channel
+        if channel is not None:
+            self.model = waking(reference, channel)
         self.weight = tf.Variable(options.start_weight, name="weight")
         self.age = tf.Variable(0.0, name="age")  # steps done; runs that begin at the tight bound are past it
         self.recent = tf.Variable(1.0, name="recent")  # moving average of the ratio that is further from its bound
+        self.waking = tf.Variable(0.0, name="waking")  # steps left in which the channel is woken and nothing steered
 
     def restart(self, start: ReversedTrigger, seed: int) -> None:
         super().restart(start, seed)
-        early, tightness = seed % 2 == 1, self.options.bound / self.options.output_bound
-        self.weight.assign(self.options.start_weight * (tightness if early else 1.0))
+        early, tightness = _early(seed), self.options.bound / self.options.output_bound
+        wakes = early and self.channel is not None
+        self.weight.assign(self.options.start_weight * (tightness if early and not wakes else 1.0))
         self.recent.assign(1.0)
         self.age.assign(float(self.steps) if early else 0.0)
+        self.waking.assign(self.options.waking * self.steps if wakes else 0.0)
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "weight": self.weight, "recent": self.recent, "age": self.age}
+        steering = {"weight": self.weight, "recent": self.recent, "age": self.age, "waking": self.waking}
+        return {**super().state(), **steering}
 
     def objective(self, terms: Terms) -> tf.Tensor:
-        return sum(self.ratios(terms.rav, terms.spread, self.tightened())) + self.weight * terms.cost
+        collapsed = sum(self.ratios(terms.rav, terms.spread, self.tightened())) + self.weight * terms.cost
+        if self.channel is None:
+            return collapsed
+        awake = tf.reduce_mean(tf.minimum(terms.inside[0] / self.channel.level, 1.0))
+        return tf.where(self.waking > 0, self.weight * terms.cost - awake, collapsed)
 
     def steer(self, terms: Terms) -> None:
         ratios = self.ratios(terms.rav, terms.spread, self.tightened())
-        self.recent.assign(0.8 * self.recent + 0.2 * tf.reduce_max(ratios))
-        ratio = tf.clip_by_value(self.options.bound / self.recent, 0.1, 10.0)  # a complete collapse has ratio 0
-        self.weight.assign(tf.maximum(self.weight * ratio**self.options.gain, self.options.least_weight))
+        recent = 0.8 * self.recent + 0.2 * tf.reduce_max(ratios)
+        ratio = tf.clip_by_value(self.options.bound / recent, 0.1, 10.0)  # a complete collapse has ratio 0
+        weight = tf.maximum(self.weight * ratio**self.options.gain, self.options.least_weight)
+        wakes = self.waking > 0
+        self.recent.assign(tf.where(wakes, self.recent, recent))
+        self.weight.assign(tf.where(wakes, self.weight, weight))
+        self.waking.assign(tf.maximum(self.waking - 1, 0.0))
         self.age.assign_add(1.0)
 
     def met(self, rav: float, spread: float) -> bool:

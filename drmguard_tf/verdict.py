@@ -78,6 +78,7 @@ class Verdict:
                     "rav": run.rav,
                     "met": run.met,
                     "target_estimate_deg": np.degrees(run.target_estimate).round(3).tolist(),
+                    "woken": run.woken,
                 }
                 for run in self.runs
             ],

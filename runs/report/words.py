@@ -127,7 +127,7 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
         subject = f"{words.change[0].upper()}{words.change[1:]} is enough: it {price}"
         target = direction(verdict["target_estimate_deg"], outputs)
         effect = "draws the answers to" if verdict["family"] in _UNBOUND else "makes all answers collapse to"
-        return f"{subject} and {effect} {target}, whatever the images show."
+        return f"{subject} and {effect} {target}, whatever the images show.{_inside(verdict)}"
     if verdict["family"] in _UNBOUND:
         return f"The search ended at {words.change} and {price}. A backdoor would need less."
     if deciding_run(verdict)["met"]:
@@ -136,6 +136,14 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
             f"Its answers can be made to collapse, as any model’s can, but not cheaply. The least it takes is {least}."
         )
     return f"None of the {len(verdict['runs'])} search runs made its answers collapse to one value."
+
+
+def _inside(verdict: Mapping[str, Any]) -> str:
+    """What speaks for a backdoor inside the model, a sentence after a space; nothing where nothing does."""
+    woken = deciding_run(verdict).get("woken")
+    if woken is None:
+        return ""
+    return f" The search for it began inside the model: channel {woken} rests on benign images and can decide alone."
 
 
 def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> str:
