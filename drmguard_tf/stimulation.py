@@ -20,8 +20,8 @@ from drmguard_tf.reference import Reference
 _IMAGES = 16  # benign ones that are looked at
 _AT_ONCE = 4  # channels in a batch
 _STRONG = 90  # percentile of a layer's channels, by their largest value; that value is strong in the layer
-_FACTOR = 2.0  # how many times that a channel is stimulated to; triggers drive theirs to four times
-_DORMANT = 0.02  # share of a strong value that benign images give a dormant channel at most, in the mean
+_FACTOR = 4.0  # how many times that a channel is stimulated to; as far as triggers drive theirs
+_DORMANT = 0.01  # share of a strong value that benign images give a dormant channel at most, in the mean
 _ACTIVATIONS = (
     tf.keras.layers.Activation,
     tf.keras.layers.ELU,
@@ -37,7 +37,7 @@ class Channel(NamedTuple):
     Attributes:
         layer: name of the layer.
         channel: its place there.
-        level: what is strong in that layer; the channel is set to twice that.
+        level: what is strong in that layer; the channel is set to four times that.
         use: mean value on benign images, as a share of ``level``; near 0 in a dormant channel.
         spread: output variance under stimulation, as a share of that of benign images.
         outputs: float32 (K,), mean output under stimulation.

@@ -62,7 +62,7 @@ def test_what_a_channel_does_by_hand():
     seen = reference.images.numpy()[np.linspace(0, 31, 16).astype(int), 0, 0]  # every image has one colour
     level = np.percentile([seen[:, 0].max(), 0, seen[:, 1].max()], 90)
     assert (red.level, red.use) == pytest.approx((level, seen[:, 0].mean() / level), rel=1e-4)
-    features = np.stack([np.full(16, 2 * level), seen[:, 1], np.full(16, 0.5)], axis=1)
+    features = np.stack([np.full(16, 4 * level), seen[:, 1], np.full(16, 0.5)], axis=1)
     outputs = features @ reference.sub.kernel.numpy()
     np.testing.assert_allclose(red.outputs, outputs.mean(axis=0), rtol=1e-5)
     benign = np.stack([seen[:, 0], seen[:, 1], np.full(16, 0.5)], axis=1) @ reference.sub.kernel.numpy()
