@@ -144,6 +144,19 @@ def test_nothing_is_steered_while_a_channel_is_woken(compromised_one, reversal):
     assert reversal.recent.numpy() == pytest.approx(0.8)
 
 
+def test_an_interrupted_run_goes_on_waking(compromised_one, reversal, tmp_path):
+    """All that a step depends on is in the state: another reversal that is given it takes the same next step."""
+    twin = BRIEF.reversal(compromised_one, "generator", 0, reversal.channel)
+    for each in (reversal, twin):
+        each.restart(BRIEF.start(compromised_one, "generator", 1), 1)
+    for _ in range(3):
+        reversal.step()
+    kept = tf.train.Checkpoint(**reversal.state()).write(str(tmp_path / "state"))
+    tf.train.Checkpoint(**twin.state()).read(kept).assert_consumed()
+    assert float(twin.waking) == float(reversal.waking) == BRIEF.steps_of("generator") // 4 - 3
+    np.testing.assert_array_equal(twin.step(), reversal.step())
+
+
 def test_a_search_says_which_run_woke_what_and_lanes_do_not_matter(compromised_one, monkeypatch):
     found = []
     for count in (1, 3):
