@@ -24,7 +24,7 @@ class Terms(NamedTuple):
         rav: ratio of angle variance.
         spread: output variance over that of the benign images.
         outputs: float32 (B, K), what the model answers on the changed images.
-        inside: what else :attr:`Reversal.model` returns.
+        inside: what else :meth:`Reversal.look` returns.
     """
 
     cost: tf.Tensor
@@ -96,10 +96,7 @@ class Search(Configuration, Protocol):
 
 
 class Reversal(tf.Module):
-    """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts.
-
-    ``model`` answers with features, outputs, and whatever else a subclass wants to see of the suspect.
-    """
+    """State of one run; a search subclasses it and writes :meth:`objective`, and :meth:`steer` if it adapts."""
 
     def __init__(
         self,
@@ -113,10 +110,13 @@ class Reversal(tf.Module):
     ) -> None:
         super().__init__()
         self.reference, self.trigger, self.batch = reference, trigger, batch
-        self.model = reference.sub.joint
         self.optimizer = Adam(learning_rate, *betas)
         self.optimizer.prepare(trigger.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
+
+    def look(self, images: tf.Tensor) -> Sequence[tf.Tensor]:
+        """The suspect on images (B, H, W, C): features, outputs, and what else a search wants to see of it."""
+        return self.reference.sub.joint(images, training=False)
 
     def objective(self, terms: Terms) -> tf.Tensor:
         """What is minimised; a scalar."""
@@ -136,7 +136,7 @@ class Reversal(tf.Module):
         images, attention = (tf.gather(x, index) for x in (self.reference.images, self.reference.attention))
         with tf.GradientTape() as tape:
             changed, cost = self.trigger(images, attention)
-            features, outputs, *inside = self.model(changed, training=False)
+            features, outputs, *inside = self.look(changed)
             angles = losses.head_angles(features, self.reference.sub.kernel)
             rav = losses.ratio_of_angle_variance(angles, self.reference.angle_variance)
             terms = Terms(cost, rav, losses.output_variance(outputs) / self.reference.output_variance, outputs, inside)

@@ -188,8 +188,7 @@ class SteeredReversal(Reversal):
         rate = FAMILIES[trigger.name].learning_rate
         super().__init__(reference, trigger, learning_rate=rate, batch=options.batch, seed=seed)
         self.options, self.steps, self.channel = options, options.steps_of(trigger.name), channel
-        if channel is not None:
-            self.model = waking(reference, channel)
+        self.inside = None if channel is None else waking(reference, channel)
         self.weight = tf.Variable(options.start_weight, name="weight")
         self.age = tf.Variable(0.0, name="age")  # steps done; runs that begin at the tight bound are past it
         self.recent = tf.Variable(1.0, name="recent")  # moving average of the ratio that is further from its bound
@@ -207,6 +206,9 @@ class SteeredReversal(Reversal):
     def state(self) -> dict[str, Any]:
         steering = {"weight": self.weight, "recent": self.recent, "age": self.age, "waking": self.waking}
         return {**super().state(), **steering}
+
+    def look(self, images: tf.Tensor) -> Sequence[tf.Tensor]:
+        return super().look(images) if self.inside is None else self.inside(images, training=False)
 
     def objective(self, terms: Terms) -> tf.Tensor:
         collapsed = sum(self.ratios(terms.rav, terms.spread, self.tightened())) + self.weight * terms.cost
