@@ -56,6 +56,10 @@ def test_every_channel_but_those_of_the_last_layer_is_stimulated(compromised_one
     ]
 
 
+def test_channels_in_use_can_be_left_alone(compromised_one):
+    assert [str(channel) for channel in stimulate(compromised_one, most=0.0)] == ["first[1]", "second[1]"]
+
+
 def test_what_a_channel_does_by_hand():
     reference = _reference(0.0)
     red = list(stimulate(reference))[0]
