@@ -27,8 +27,6 @@ from drmguard_tf.stimulation import Channel, compromised, waking
 Ratio = Union[tf.Tensor, float]
 
 _TIGHTENED = 0.25, 0.6  # shares of the steps between which the bound on the outputs falls
-
-_WAKING = 0.25  # share of the steps in which a compromised channel is woken
 _TOLERANCE = 2.0  # steering keeps a ratio's geometric mean at its bound; where few batches fail, its mean lies above
 
 

@@ -36,7 +36,7 @@ class Channel(NamedTuple):
 
     Attributes:
         layer: name of the layer.
-        channel: its place there.
+        place: of the channel there.
         level: what is strong in that layer; the channel is set to four times that.
         use: mean value on benign images, as a share of ``level``; near 0 in a dormant channel.
         spread: output variance under stimulation, as a share of that of benign images.
@@ -44,14 +44,14 @@ class Channel(NamedTuple):
     """
 
     layer: str
-    channel: int
+    place: int
     level: float
     use: float
     spread: float
     outputs: np.ndarray
 
     def __str__(self) -> str:
-        return f"{self.layer}[{self.channel}]"
+        return f"{self.layer}[{self.place}]"
 
 
 def compromised(reference: Reference, bound: float) -> Optional[Channel]:
@@ -122,7 +122,7 @@ def waking(reference: Reference, channel: Channel) -> tf.keras.Model:
     """
     joint = reference.sub.joint
     before = joint.get_layer(channel.layer).get_input_at(0)
-    return tf.keras.Model(joint.inputs, [*joint.outputs, before[..., channel.channel]])
+    return tf.keras.Model(joint.inputs, [*joint.outputs, before[..., channel.place]])
 
 
 def _activations(model: tf.keras.Model) -> list[str]:
