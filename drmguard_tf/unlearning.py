@@ -22,7 +22,9 @@ class Unlearning:
 
     Attributes:
         steps: Adam steps.
-        batch: images a step, half of them reversed.
+        batch: images a step.
+        share: of them that is reversed. The paper's two sets of the same size make it a half, at which the clean error
+            grows where a trigger resembles what tells the labels, as a warp does.
         learning_rate: of Adam; falls to a tenth for the last 40 % of the steps.
         strength: reversed images carry the found change up to this many times, log-uniformly from once. The search
             finds the weakest change that fires; the attacker's own is stronger.
@@ -30,12 +32,15 @@ class Unlearning:
 
     steps: int = 200
     batch: int = 100
+    share: float = 1 / 3
     learning_rate: float = 1e-3
     strength: float = 10.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2 or self.learning_rate <= 0 or self.strength < 1:
             raise ValueError(f"steps and strength must be 1 or more, batch 2 or more, the rate above 0, got {self}")
+        if not 0 < self.share < 1:
+            raise ValueError(f"the share of reversed images must be between 0 and 1, got {self.share}")
 
     def run(
         self,
@@ -59,6 +64,7 @@ class Unlearning:
             after: called with the copy in every compiled step, after the weights moved: what must hold all along.
 
         Raises:
+            ValueError: if a batch has no reversed image for each of the triggers.
             Diverged: if the loss does.
         """
         model = tf.keras.models.clone_model(suspect.model)
@@ -77,6 +83,12 @@ class _Unlearning(tf.Module):
         super().__init__()
         self.model, self.reference, self.targets, self.triggers = model, reference, targets, triggers
         self.after = after
+        self.each = round(options.share * options.batch) // max(len(triggers), 1)
+        if not self.each:
+            raise ValueError(
+                f"{options.share:.2f} of {options.batch} images are fewer than the {len(triggers)} triggers that were "
+                "found: give a larger batch or share"
+            )
         self.strongest, self.random = float(np.log(options.strength)), tf.random.Generator.from_seed(seed)
         drop = [int(0.6 * options.steps)]
         rates = [options.learning_rate, 0.1 * options.learning_rate]
@@ -88,7 +100,7 @@ class _Unlearning(tf.Module):
 
         Batch norm keeps its statistics: benign sets are small.
         """
-        images = self._reverse_half(tf.gather(self.reference.images, index), index)
+        images = self._reverse_some(tf.gather(self.reference.images, index), index)
         targets = tf.gather(self.targets, index)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.abs(self.model(images, training=False) - targets))
@@ -97,14 +109,14 @@ class _Unlearning(tf.Module):
         self.after(self.model)
         return loss
 
-    def _reverse_half(self, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-        if not self.triggers:
-            return images
-        share = len(images) // (2 * len(self.triggers))
+    def _reverse_some(self, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         attention = tf.gather(self.reference.attention, index)
-        parts = [slice(k * share, (k + 1) * share) for k in range(len(self.triggers))]
-        changed = [t.amplified(images[p], attention[p], self._strength(share)) for t, p in zip(self.triggers, parts)]
-        return tf.concat([*changed, images[share * len(self.triggers) :]], axis=0)
+        parts = [slice(k * self.each, (k + 1) * self.each) for k in range(len(self.triggers))]
+        changed = [
+            trigger.amplified(images[part], attention[part], self._strength(self.each))
+            for trigger, part in zip(self.triggers, parts)
+        ]
+        return tf.concat([*changed, images[self.each * len(self.triggers) :]], axis=0)
 
     def _strength(self, count: int) -> tf.Tensor:
         return tf.exp(self.random.uniform((count, 1, 1, 1), 0.0, self.strongest))

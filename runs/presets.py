@@ -82,7 +82,7 @@ PRESETS = {
         training=Training(),
         search=SteeredSearch(),
         controls=Controls(training=Training()),
-        unlearning=Unlearning(),
+        unlearning=Unlearning(share=0.5),
     ),
     "cpu": Preset(
         heads=Heads(count=10_000, subjects=160, size=64),

@@ -61,10 +61,16 @@ def test_batch_norm_keeps_its_statistics(suspect, reference):
         np.testing.assert_array_equal(kept, found)
 
 
-def test_triggers_share_half_of_a_batch(suspect, reference):
+@pytest.mark.parametrize("share, each", [(1 / 3, 1), (0.5, 2), (0.7, 3)])
+def test_triggers_divide_the_reversed_share_of_a_batch(suspect, reference, share, each):
     triggers = [Dark(), Dark()]
-    Unlearning(steps=1, batch=8).run(suspect, reference, triggers, seed=0)
-    assert [set(trigger.given) for trigger in triggers] == [{2}, {2}]  # 8 / 2 = 4 for both
+    Unlearning(steps=1, batch=8, share=share).run(suspect, reference, triggers, seed=0)
+    assert [set(trigger.given) for trigger in triggers] == [{each}, {each}]
+
+
+def test_a_batch_too_small_for_all_triggers_is_refused(suspect, reference):
+    with pytest.raises(ValueError, match="0.33 of 4 images are fewer than the 2 triggers"):
+        Unlearning(steps=1, batch=4).run(suspect, reference, [Dark(), Dark()], seed=0)
 
 
 def test_without_triggers_it_is_plain_fine_tuning(suspect, reference):
@@ -119,3 +125,9 @@ def test_amplified_images_stay_in_range():
 def test_a_strength_below_one_is_refused():
     with pytest.raises(ValueError, match="strength"):
         Unlearning(strength=0.5)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_that_leaves_no_reversed_or_no_benign_images_is_refused(share):
+    with pytest.raises(ValueError, match="share"):
+        Unlearning(share=share)
