@@ -37,12 +37,15 @@ def read(folder: Path, *, size: tuple[int, int] | None = None, part: str | None 
         FileNotFoundError: if there is no table.
     """
     table = rows_of(folder, load_table(folder), part)
-    task, _ = _declared(folder, table.columns)
     targets = targets_of(folder, table)
     images = read_images(folder, table, size)
-    groups = groups_of(table) if "subject" in table else np.arange(len(table))
-    shape = (images.shape[1], images.shape[2], 3)
-    return DatasetSpec(folder.name, task, shape, f"image table {folder.name}"), Split(images, targets, groups)
+    return _spec(folder, table, images.shape[1:]), Split(images, targets, groups_of(table))
+
+
+def spec_of(folder: Path) -> DatasetSpec:
+    """What a table holds, in the size of its first image; the others are not read."""
+    table = load_table(folder)
+    return _spec(folder, table, open_image(folder, str(table["image"].iloc[0]), 0).shape)
 
 
 def read_images(folder: Path, table: pd.DataFrame, size: tuple[int, int] | None) -> np.ndarray:
@@ -130,6 +133,11 @@ def rows_of(folder: Path, table: pd.DataFrame, part: str | None) -> pd.DataFrame
     return table[table["part"] == part]
 
 
+def _spec(folder: Path, table: pd.DataFrame, shape: tuple[int, ...]) -> DatasetSpec:
+    task, _ = _declared(folder, table.columns)
+    return DatasetSpec(folder.name, task, (shape[0], shape[1], 3), f"image table {folder.name}")
+
+
 def _declared(folder: Path, columns: Sequence[str]) -> tuple[Task, str]:
     """Task and unit that the column names declare."""
     for task in sorted(TASKS.values(), key=lambda task: -task.size):
@@ -145,8 +153,8 @@ def _declared(folder: Path, columns: Sequence[str]) -> tuple[Task, str]:
 
 
 def groups_of(table: pd.DataFrame) -> np.ndarray:
-    """Subjects as numbers, int64 (N,), counted in the order in which they appear."""
-    return pd.factorize(table["subject"])[0].astype(np.int64)
+    """Subjects as numbers, int64 (N,), in the order in which they appear; every row is its own where none is named."""
+    return pd.factorize(table["subject"])[0].astype(np.int64) if "subject" in table else np.arange(len(table))
 
 
 def targets_of(folder: Path, table: pd.DataFrame) -> np.ndarray:

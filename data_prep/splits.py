@@ -35,11 +35,28 @@ def subject_disjoint(data: Split, *, train: float, benign: float, seed: int) -> 
     Raises:
         ValueError: if a part would have no subject.
     """
-    people = np.random.default_rng(seed).permutation(np.unique(data.groups))
-    cuts = _cuts(len(people), train, benign, "subjects")
-    parts = Parts(*(data.take(np.flatnonzero(np.isin(data.groups, part))) for part in np.split(people, cuts)))
+    parts = Parts(*(data.take(index) for index in subjects_apart(data.groups, train=train, benign=benign, seed=seed)))
     _check_disjoint([part.groups for part in parts])
     return parts
+
+
+def subjects_apart(groups: np.ndarray, *, train: float, benign: float, seed: int) -> list[np.ndarray]:
+    """Which samples :func:`subject_disjoint` puts where, for those who have no images at hand.
+
+    Args:
+        groups: subject of every sample, (N,).
+        train, benign: shares of the subjects; the rest is test.
+        seed: decides who goes where.
+
+    Returns:
+        Indices of the samples of each part, ascending.
+
+    Raises:
+        ValueError: if a part would have no subject.
+    """
+    people = np.random.default_rng(seed).permutation(np.unique(groups))
+    cuts = _cuts(len(people), train, benign, "subjects")
+    return [np.flatnonzero(np.isin(groups, part)) for part in np.split(people, cuts)]
 
 
 def random_split(data: Split, *, train: float, benign: float, seed: int) -> Parts:

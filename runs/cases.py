@@ -15,7 +15,7 @@ from data_prep.attack import Attack
 from data_prep.contract import DatasetSpec, Split, Task
 from data_prep.heads.builder import Heads
 from data_prep.journal import NO_JOURNAL, Journal
-from data_prep.splits import Parts, subject_disjoint
+from data_prep.splits import Parts, subject_disjoint, subjects_apart
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.convergence import EarlyStop
@@ -40,7 +40,7 @@ class Table:
     @property
     def spec(self) -> DatasetSpec:
         """What the table holds."""
-        return image_table.read(Path(self.folder))[0]
+        return image_table.spec_of(Path(self.folder))
 
     def build(self, *, workers: int = 1, progress: Callable[[int], None] = _silent) -> Split:
         """Read it; see :func:`data_prep.image_table.read`."""
@@ -71,6 +71,16 @@ class Source:
             with results.locked(home, f"data-{path.stem}"):
                 data = _kept(path, lambda: self.data.build(workers=workers, progress=progress))
         return subject_disjoint(data, train=self.train, benign=self.benign, seed=self.seed)
+
+    def labels(self) -> Optional[np.ndarray]:
+        """Targets of the training part of an image table, (N, K), radians, without its images; None for heads."""
+        if not isinstance(self.data, Table):
+            return None
+        folder = Path(self.data.folder)
+        table = image_table.load_table(folder)
+        groups = image_table.groups_of(table)
+        training, *_ = subjects_apart(groups, train=self.train, benign=self.benign, seed=self.seed)
+        return image_table.targets_of(folder, table)[training]
 
 
 def _kept(path: Path, build: Callable[[], Split]) -> Split:

@@ -68,11 +68,21 @@ def attacked(preset: Preset, source: Source, names: Sequence[str], models: int) 
 
 
 def target(seed: int, source: Source) -> tuple[float, ...]:
-    """A random target at least 12 degrees from straight ahead, within what the data shows; radians."""
+    """A random target within what the training part shows, and well away from straight ahead; radians.
+
+    At most 20 degrees in each angle (8 in roll) and at least 12 degrees in all, or 0.7 of the farthest corner of what
+    the data shows where that is less.
+    """
     rng = np.random.default_rng([seed, 7])
-    task = source.data.spec.task
+    task, labels = source.data.spec.task, source.labels()
     largest = np.array(_LARGEST_DEG.get(task.name, (20.0,) * task.size))
+    lowest, highest = -largest, largest
+    if labels is not None:
+        shown = np.degrees([labels.min(axis=0), labels.max(axis=0)])
+        lowest, highest = np.clip(lowest, *shown), np.clip(highest, *shown)
+    least = min(12.0, 0.7 * np.linalg.norm(np.maximum(np.abs(lowest), np.abs(highest))))
     while True:
-        degrees = rng.uniform(-largest, largest)
-        if np.linalg.norm(degrees) > 12:
-            return tuple(float(round(angle, 4)) for angle in np.radians(degrees))
+        degrees = rng.uniform(lowest, highest)
+        if np.linalg.norm(degrees) > least:
+            rounded = np.radians(degrees).round(4)
+            return tuple(np.clip(rounded, np.radians(lowest), np.radians(highest)).tolist())

@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_prep.contract import GAZE, HEAD_POSE
+from data_prep import image_table
+from data_prep.contract import GAZE, HEAD_POSE, Split
 from data_prep.heads.builder import Heads
 from data_prep.journal import NO_JOURNAL
+from data_prep.splits import subjects_apart
 from drmguard_tf import attacks
 from drmguard_tf.attacks.adaptive import Adaptive
 from drmguard_tf.attacks.badnets import BadNets
 from drmguard_tf.training import ARCHITECTURES, Training
 from runs import suspects
-from runs.cases import Case, Source
+from runs.cases import Case, Source, Table, check_target
 from runs.experiments import Options, drmguard_figure2, drmguard_figure5, drmguard_table1, drmguard_table10
 from runs.jobs import Train
 from runs.looks import Angles, Pictures, picture
@@ -95,6 +97,32 @@ def test_gaze_targets_are_those_of_the_first_experiments():
     draws = np.random.default_rng([103, 7]).uniform(-20, 20, (50, 2))
     first = draws[np.linalg.norm(draws, axis=1) > 12][0]
     np.testing.assert_allclose(suspects.target(103, Source(PRESET.heads)), np.radians(first), atol=1e-4)
+
+
+@pytest.mark.parametrize("lowest, highest, least", [((-10, -15), (10, 15), 12), ((-3, -4), (3, 4), 3.5)])
+def test_targets_on_a_table_are_within_the_labels_that_models_are_trained_on(tmp_path, lowest, highest, least):
+    """The labels of the subject whom training does not see lie far off, and so they count for nothing."""
+    rng = np.random.default_rng(0)
+    subjects = np.arange(10).repeat(20)
+    source = Source(Table(str(tmp_path)))
+    training, *_ = subjects_apart(subjects, train=0.7, benign=0.15, seed=0)
+    degrees = np.full((200, 2), 60.0)
+    degrees[training] = np.where(rng.integers(0, 2, (len(training), 2)), lowest, highest)
+    pixels = np.zeros((200, 8, 8, 3), np.uint8)
+    image_table.write(tmp_path, GAZE, Split(pixels, np.radians(degrees).astype(np.float32), subjects))
+    targets = np.array([suspects.target(seed, source) for seed in range(50)])
+    for target in targets:
+        check_target(target.astype(np.float32), source.parts(tmp_path, workers=1).train)
+    assert (np.linalg.norm(np.degrees(targets), axis=1) > least).all() and len(np.unique(targets[:, 0])) > 40
+
+
+def test_what_a_table_holds_is_told_by_its_first_image(tmp_path):
+    split = Split(np.zeros((3, 8, 6, 3), np.uint8), np.zeros((3, 3), np.float32), np.arange(3))
+    image_table.write(tmp_path, HEAD_POSE, split)
+    told = Table(str(tmp_path)).spec
+    assert told == image_table.read(tmp_path)[0] and told.image_shape == (8, 6, 3)
+    (tmp_path / "000002.png").unlink()
+    assert Table(str(tmp_path)).spec == told
 
 
 class _Desk:
