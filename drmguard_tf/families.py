@@ -15,6 +15,7 @@ import tensorflow as tf
 from drmguard_tf import losses
 from drmguard_tf.generator import coordinates, small_generator
 from drmguard_tf.pixel_range import into_range
+from drmguard_tf.probing import Square
 from drmguard_tf.reference import Reference
 from drmguard_tf.warping import upsampling, warp
 
@@ -88,6 +89,14 @@ class UniversalPatch(Amplifiable):
     def amplified(self, images: tf.Tensor, attention: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
         """See :class:`ReversedTrigger`: the mask is more opaque, up to hiding what is below."""
         return self._blended(images, tf.minimum(strength * tf.sigmoid(self.mask), 1))
+
+    def begin(self, square: Square) -> None:
+        """Start as that square, all but opaque, and with next to nothing elsewhere."""
+        rows, columns = (slice(corner, corner + square.side) for corner in (square.top, square.left))
+        mask, pattern = np.full(self.mask.shape, -6.0, np.float32), self.pattern.numpy()
+        mask[rows, columns], pattern[rows, columns] = 3.0, 6 * square.colour - 3
+        self.mask.assign(mask)
+        self.pattern.assign(pattern)
 
     def _blended(self, images: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         return (1 - mask) * images + mask * tf.sigmoid(self.pattern)

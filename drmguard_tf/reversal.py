@@ -52,6 +52,7 @@ class Run(NamedTuple):
         trigger: the found change.
         samples: float (n,), the costs that ``cost`` is the mean of; None takes those of the last fifth of the steps.
         woken: the compromised channel that it began with, for people; None where it began without.
+        square: the square that it began as, for people; None where it did not.
     """
 
     family: str
@@ -64,6 +65,7 @@ class Run(NamedTuple):
     trigger: ReversedTrigger
     samples: Optional[np.ndarray] = None
     woken: Optional[str] = None
+    square: Optional[str] = None
 
 
 class Search(Configuration, Protocol):

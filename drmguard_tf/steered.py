@@ -18,8 +18,9 @@ from typing import Any, Optional, Union
 import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
-from drmguard_tf.families import FAMILIES, ReversedTrigger, UniversalWarp
+from drmguard_tf.families import FAMILIES, ReversedTrigger, UniversalPatch, UniversalWarp
 from drmguard_tf.lanes import Progress, abreast, lanes
+from drmguard_tf.probing import Square, collapsing_square
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
 from drmguard_tf.stimulation import Channel, compromised, waking
@@ -116,10 +117,12 @@ class SteeredSearch:
         """
         count, restarts = lanes(), range(seed, seed + self.restarts)
         per_family = min(count, self.restarts)
-        wakes = self.waking > 0 and "generator" in self.families and any(map(_early, restarts))
+        early = [family for family in self.families if any(map(_early, restarts))]
+        wakes = self.waking > 0 and "generator" in early
         channel = compromised(reference, self.output_bound) if wakes else None
+        square = collapsing_square(reference, self.bound) if "patch" in early else None
         tasks = [
-            self._task(reference, family, restarts[first::per_family], journals, channel)
+            self._task(reference, family, restarts[first::per_family], journals, channel, square)
             for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone
             for first in range(per_family)
         ]
@@ -133,19 +136,21 @@ class SteeredSearch:
         seeds: Sequence[int],
         journals: Callable[[str], Journal],
         channel: Optional[Channel],
+        square: Optional[Square],
     ) -> Callable[[Progress], list[Run]]:
         """Runs of one family, one after the other, ready to begin: traced, and with their starts drawn."""
-        channel = channel if family == "generator" else None
+        channel, square = channel if family == "generator" else None, square if family == "patch" else None
         reversal, steps = self.reversal(reference, family, seeds[0], channel), self.steps_of(family)
         reversal.trace()
-        starts = [self.start(reference, family, seed) for seed in seeds]
+        starts = [self.start(reference, family, seed, square) for seed in seeds]
 
         def search(progress: Progress) -> list[Run]:
             runs: list[Run] = []
             for seed, start in zip(seeds, starts):
                 journal, told = journals(f"{family}-{seed}"), _after(len(runs) * steps, progress)
                 run = reversal.run(steps, start, seed, told, journal)
-                runs.append(run._replace(woken=str(channel) if channel and _early(seed) else None))
+                woken, begun = (str(hint) if hint and _early(seed) else None for hint in (channel, square))
+                runs.append(run._replace(woken=woken, square=begun))
             return runs
 
         return search
@@ -156,11 +161,14 @@ class SteeredSearch:
         """A run of one family before its first step; ``channel`` is what runs with an odd seed wake first."""
         return SteeredReversal(reference, self.start(reference, family, seed), self, seed, channel)
 
-    def start(self, reference: Reference, family: str, seed: int) -> ReversedTrigger:
-        """A trigger of one family before its first step."""
+    def start(self, reference: Reference, family: str, seed: int, square: Optional[Square] = None) -> ReversedTrigger:
+        """A trigger of one family before its first step; ``square`` is what patches with an odd seed begin as."""
         if family == "warp":
             return UniversalWarp(reference, seed, self.spacings)
-        return FAMILIES[family](reference, seed)
+        trigger = FAMILIES[family](reference, seed)
+        if isinstance(trigger, UniversalPatch) and square and _early(seed):
+            trigger.begin(square)
+        return trigger
 
 
 def _early(seed: int) -> bool:

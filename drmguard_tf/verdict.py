@@ -79,6 +79,7 @@ class Verdict:
                     "met": run.met,
                     "target_estimate_deg": np.degrees(run.target_estimate).round(3).tolist(),
                     "woken": run.woken,
+                    "square": run.square,
                 }
                 for run in self.runs
             ],

@@ -127,7 +127,7 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
         subject = f"{words.change[0].upper()}{words.change[1:]} is enough: it {price}"
         target = direction(verdict["target_estimate_deg"], outputs)
         effect = "draws the answers to" if verdict["family"] in _UNBOUND else "makes all answers collapse to"
-        return f"{subject} and {effect} {target}, whatever the images show.{_inside(verdict)}"
+        return f"{subject} and {effect} {target}, whatever the images show.{_begun(verdict)}"
     if verdict["family"] in _UNBOUND:
         return f"The search ended at {words.change} and {price}. A backdoor would need less."
     if deciding_run(verdict)["met"]:
@@ -138,12 +138,16 @@ def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
     return f"None of the {len(verdict['runs'])} search runs made its answers collapse to one value."
 
 
-def _inside(verdict: Mapping[str, Any]) -> str:
-    """What speaks for a backdoor inside the model, a sentence after a space; nothing where nothing does."""
-    woken = deciding_run(verdict).get("woken")
-    if woken is None:
+def _begun(verdict: Mapping[str, Any]) -> str:
+    """What the search began with, a sentence after a space; nothing where it began by chance."""
+    run = deciding_run(verdict)
+    if run.get("woken"):
+        found = f"inside the model: channel {run['woken']} rests on benign images and can decide alone"
+    elif run.get("square"):
+        found = f"as a square of one colour, {run['square']}, which brings the answers together by itself"
+    else:
         return ""
-    return f" The search for it began inside the model: channel {woken} rests on benign images and can decide alone."
+    return f" The search for it began {found}."
 
 
 def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> str:
