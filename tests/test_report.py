@@ -328,6 +328,22 @@ def test_few_controls_are_pointed_out():
     assert not any("only 4" in line for line in words.limits(_verdict("benign", "patch", runs), COSTS["patch"]))
 
 
+@pytest.mark.parametrize(
+    "begun, told",
+    [
+        ({}, None),
+        ({"woken": "re_lu_5[28]"}, "inside the model: channel re_lu_5[28] rests on benign images"),
+        ({"square": "6 x 6 pixels at row 58, column 58"}, "as a square of one colour, 6 x 6 pixels at row 58, column 58"),
+    ],
+)
+def test_a_finding_tells_what_its_search_began_with(begun, told):
+    runs, _ = _runs({"patch": [0.0061, 0.0070]}, target=TARGET, wander=1)
+    verdict = _verdict("backdoored", "patch", runs)
+    words.deciding_run(verdict).update(begun)
+    sentence = words.finding(verdict, ("pitch", "yaw"))
+    assert sentence.count("The search for it began") == (told is not None) and (told or "") in sentence
+
+
 def test_a_threshold_far_away_keeps_its_digits_and_does_not_stretch_the_axis():
     row = figures.Row("Suspect", False, [{"cost": 0.02, "met": True}], 0.02)
     far = figures.evidence("Patch", [0.019, 0.021], 0.000012, [row])
