@@ -333,7 +333,7 @@ def test_few_controls_are_pointed_out():
     [
         ({}, None),
         ({"woken": "re_lu_5[28]"}, "inside the model: channel re_lu_5[28] rests on benign images"),
-        ({"square": "6 x 6 pixels at row 58, column 58"}, "as a square of one colour, 6 x 6 pixels at row 58, column 58"),
+        ({"square": "6 x 6 pixels at row 8, column 9"}, "as a square of one colour, 6 x 6 pixels at row 8, column 9"),
     ],
 )
 def test_a_finding_tells_what_its_search_began_with(begun, told):
