@@ -57,20 +57,23 @@ def collapsing_square(reference: Reference, bound: float) -> Optional[Square]:
     side = max(2, round(_SIDE * min(height, width)))
     tops, lefts = (sorted({*range(0, length - side + 1, side), length - side}) for length in (height, width))
 
+    colours = tf.constant(_COLOURS)[:, None, None, None]
+
     @tf.function
-    def variance(corners: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
-        """Output variance under each square; corners (S, 2), colours (S, 3)."""
-        after = [tf.range(length) - corners[:, k, None] for k, length in enumerate((height, width))]
-        rows, columns = (tf.logical_and(0 <= distance, distance < side) for distance in after)
-        covered = tf.logical_and(rows[:, :, None], columns[:, None])[:, None, :, :, None]
-        marked = tf.where(covered, colours[:, None, None, None], images)
+    def variances(corner: tf.Tensor) -> tf.Tensor:
+        """Output variance under the square at a corner (2,), one for each colour."""
+        rows, columns = (
+            tf.logical_and(first <= tf.range(length), tf.range(length) < first + side)
+            for first, length in zip(tf.unstack(corner), (height, width))
+        )
+        marked = tf.where(tf.logical_and(rows[:, None], columns)[..., None], colours, images)
         _, outputs = reference.sub.joint(tf.reshape(marked, (-1, height, width, channels)), training=False)
-        return tf.vectorized_map(losses.output_variance, tf.reshape(outputs, (len(corners), len(images), -1)))
+        return tf.vectorized_map(losses.output_variance, tf.reshape(outputs, (len(_COLOURS), len(images), -1)))
 
     benign = losses.output_variance(reference.sub.joint(images, training=False)[1])
     tried: list[Square] = []
     for corner in itertools.product(tops, lefts):
-        spreads = variance(tf.constant([corner] * len(_COLOURS)), tf.constant(_COLOURS)) / benign
+        spreads = variances(tf.constant(corner)) / benign
         tried += (Square(*corner, side, colour, float(spread)) for colour, spread in zip(_COLOURS, spreads))
     best = min(tried, key=lambda square: square.spread)
     return best if best.spread <= bound else None

@@ -117,10 +117,10 @@ class SteeredSearch:
         """
         count, restarts = lanes(), range(seed, seed + self.restarts)
         per_family = min(count, self.restarts)
-        early = [family for family in self.families if any(map(_early, restarts))]
-        wakes = self.waking > 0 and "generator" in early
+        early = any(map(_early, restarts))
+        wakes = early and self.waking > 0 and "generator" in self.families
         channel = compromised(reference, self.output_bound) if wakes else None
-        square = collapsing_square(reference, self.bound) if "patch" in early else None
+        square = collapsing_square(reference, self.bound) if early and "patch" in self.families else None
         tasks = [
             self._task(reference, family, restarts[first::per_family], journals, channel, square)
             for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone

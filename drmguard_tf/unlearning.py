@@ -84,7 +84,7 @@ class _Unlearning(tf.Module):
         self.model, self.reference, self.targets, self.triggers = model, reference, targets, triggers
         self.after = after
         self.each = round(options.share * options.batch) // max(len(triggers), 1)
-        if not self.each:
+        if triggers and not self.each:
             raise ValueError(
                 f"{options.share:.2f} of {options.batch} images are fewer than the {len(triggers)} triggers that were "
                 "found: give a larger batch or share"
