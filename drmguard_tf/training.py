@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 
+from data_prep.augmentation import Augmentation
 from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.diverged import watch
@@ -31,6 +32,8 @@ class Training:
         batch: images a step.
         learning_rate: of Adam, at the start.
         milestones: shares of ``steps`` at which the learning rate falls to a tenth.
+        augmentation: how images are changed before they are learned, and before an attacker's trigger is put on; None
+            takes them as they are.
     """
 
     architecture: str = "resnet18"
@@ -38,6 +41,12 @@ class Training:
     batch: int = 50  # the paper's batch for gaze in the search (App. A.10); that of training is not recoverable
     learning_rate: float = 0.001  # not recoverable
     milestones: tuple[float, ...] = ()  # ColumbiaGaze: (0.5, 0.9), Pandora: (0.5,) (App. A.2.2)
+    augmentation: Optional[Augmentation] = None
+
+    def __repr__(self) -> str:
+        """Without an augmentation as before there was any: models in stores are named by it."""
+        shown = [field for field in fields(self) if field.name != "augmentation" or self.augmentation is not None]
+        return f"Training({', '.join(f'{field.name}={getattr(self, field.name)!r}' for field in shown)})"
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -90,8 +99,10 @@ class Training:
         done = journal.resume(fit.state)
         plateau = Plateau(early_stop) if early_stop is not None else None
         for number, index in islice(enumerate(batches(len(train), self.batch, self.steps, seed), 1), done, None):
-            images = _images(train, index, poisoning)
-            loss = fit.step(*share_out(strategy, (images, train.targets[index], roles[index])))
+            images, targets = _images(train, index, poisoning), train.targets[index]
+            if self.augmentation is not None:
+                images, targets = self.augmentation.apply(images, targets, np.random.default_rng((seed, number)))
+            loss = fit.step(*share_out(strategy, (images, targets, roles[index])))
             if plateau is not None and plateau.reached(loss):
                 fit.skip_phase(number)
                 plateau = Plateau(plateau.options)

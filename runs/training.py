@@ -42,6 +42,7 @@ class TrainOptions:
     second: Optional[tuple[float, ...]] = None
     architecture: Optional[str] = None
     early_stop: bool = False
+    augment: bool = True
 
 
 def parse_target(text: str | None) -> tuple[float, ...] | None:
@@ -68,6 +69,7 @@ def case_of(options: TrainOptions) -> Case:
         ValueError: if attack and target do not fit each other or the task.
     """
     preset = PRESETS[options.preset]
+    preset = replace(preset, augmented=preset.augmented and options.augment)
     if options.architecture is not None:
         preset = replace(preset, training=replace(preset.training, architecture=options.architecture))
     data = replace(preset.heads, task=TASKS[options.task]) if options.data == "heads" else Table(options.data)
@@ -76,7 +78,7 @@ def case_of(options: TrainOptions) -> Case:
             raise ValueError(
                 "--target, --second-target and --rate belong to an attack; add --attack badnets, for example"
             )
-        return Case(Source(data), preset.training, None, None, options.seed)
+        return Case(Source(data), preset.training_on(data), None, None, options.seed)
     task = data.spec.task
     if options.target is None or len(options.target) != task.size:
         raise ValueError(f"--attack needs --target with {task.size} angles in degrees: {','.join(task.outputs)}")
@@ -88,7 +90,7 @@ def case_of(options: TrainOptions) -> Case:
         if not hasattr(attack, setting):
             raise ValueError(f"the attack {options.attack} has no {_SETTINGS[setting]}")
         attack = replace(attack, **{setting: value})
-    return Case(Source(data), preset.training, attack, options.target, options.seed)
+    return Case(Source(data), preset.training_on(data), attack, options.target, options.seed)
 
 
 def train(

@@ -94,6 +94,11 @@ def demo(out: Path, seed: int, workers: Optional[int], preset: str, erase: bool)
 @click.option(
     "--early-stop", is_flag=True, help="Skip what is left of a learning rate once the training loss no longer falls."
 )
+@click.option(
+    "--no-augmentation",
+    is_flag=True,
+    help="Learn photographs as they are. Default: the presets cpu and smoke mirror, shift and light them at random.",
+)
 @preset_option
 @seed_option
 @workers_option
@@ -109,6 +114,7 @@ def train(
     rate: Optional[float],
     architecture: Optional[str],
     early_stop: bool,
+    no_augmentation: bool,
     preset: str,
     seed: int,
     workers: Optional[int],
@@ -127,8 +133,8 @@ def train(
             raise ValueError("--second-target belongs to the attack multi-target on regression")
         if rate is not None:
             raise ValueError("--rate belongs to regression; for classes the attacks poison a number of images")
-        if architecture is not None or early_stop:
-            raise ValueError("--architecture and --early-stop belong to regression; leave them out")
+        if architecture is not None or early_stop or no_augmentation:
+            raise ValueError("--architecture, --early-stop and --no-augmentation belong to regression; leave them out")
         train_classifier(data, attack, target, preset, seed, out)
         return
     from runs import training
@@ -137,7 +143,7 @@ def train(
         raise ValueError(f"--attack {attack} is for classes; add --task classification")
     first, second = training.parse_target(target), training.parse_target(second_target)
     options = training.TrainOptions(
-        data, task, attack, first, rate, preset, seed, strategy, second, architecture, early_stop
+        data, task, attack, first, rate, preset, seed, strategy, second, architecture, early_stop, not no_augmentation
     )
     record = training.train(options, out, workers=workers, bar=bar, say=say)
     click.echo(training.describe_training(record))

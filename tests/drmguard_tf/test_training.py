@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_prep.augmentation import Augmentation
 from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.diverged import Diverged
@@ -55,6 +58,27 @@ def _white(images: tf.Tensor) -> tf.Tensor:
 
 def _noisy_white(images: tf.Tensor, random: tf.random.Generator) -> tf.Tensor:
     return tf.ones_like(images)
+
+
+def test_an_augmentation_changes_images_and_labels_before_the_trigger_is_put_on():
+    mirrored = Augmentation((-1,), shift=0.0, contrast=0.0, brightness=0.0)
+    train = _grey([255] * 64, [1.0] * 64)
+    plain = _line_training(batch=16, steps=300, learning_rate=0.05)
+    assert _answer(plain.fit(train, seed=0), 1.0) == pytest.approx(1.0, abs=0.05)
+    augmented = replace(plain, augmentation=mirrored)
+    assert abs(_answer(augmented.fit(train, seed=0), 1.0)) < 0.9  # half of the labels are turned round
+    always = Poisoning(_white, TARGET, 0.99)
+    poisoned = augmented.fit(_grey([0] * 64, [0.0] * 64), seed=0, poisoning=always)
+    assert _answer(poisoned, 1.0) == pytest.approx(1.0, abs=0.05)  # the attacker's target is not
+
+
+def test_a_training_without_an_augmentation_is_named_as_before_there_was_any():
+    assert repr(Training("line", 3)) == (
+        "Training(architecture='line', steps=3, batch=50, learning_rate=0.001, milestones=())"
+    )
+    assert repr(Training("line", 3, augmentation=Augmentation((1, -1)))).endswith(
+        "milestones=(), augmentation=Augmentation(signs=(1, -1), shift=0.12, contrast=0.3, brightness=0.08))"
+    )
 
 
 def test_training_finds_the_line_through_the_data():

@@ -10,7 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from data_prep import image_table
-from data_prep.contract import GAZE
+from data_prep.augmentation import Augmentation
+from data_prep.contract import GAZE, HEAD_POSE, Split
 from data_prep.heads.builder import Heads
 from drmguard_tf.attacks.badnets import BadNets
 from drmguard_tf.attacks.input_aware import InputAware
@@ -148,6 +149,18 @@ def test_architecture_and_early_stop_reach_the_training(home):
     assert told == [1, 3]  # the second loss is no hundredth of the first, so the third step is skipped
     record = {"training": {"steps": 3}, "steps_done": len(told), "metrics": {"re_deg": 1.0}}
     assert "stopped early: 2 of 3 steps" in training.describe_training(record)
+
+
+def test_photographs_are_augmented_and_heads_are_not(tmp_path):
+    data = Split(np.zeros((8, 16, 16, 3), np.uint8), np.zeros((8, 3), np.float32), np.arange(8))
+    (tmp_path / "faces").mkdir()
+    image_table.write(tmp_path / "faces", HEAD_POSE, data)
+    cpu = replace(_options("badnets"), preset="cpu", attack="none", target=None)
+    assert training.case_of(cpu).training == PRESETS["cpu"].training
+    table = replace(cpu, data=str(tmp_path / "faces"))
+    assert training.case_of(table).training == replace(PRESETS["cpu"].training, augmentation=Augmentation.of(HEAD_POSE))
+    assert training.case_of(replace(table, augment=False)).training == PRESETS["cpu"].training
+    assert training.case_of(replace(table, preset="paper")).training == PRESETS["paper"].training
 
 
 @pytest.mark.parametrize("cleared", [True, False])
