@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from runs import store
+from runs.spent import Clock
 
 _SEAL = "seal.json"
 _SECONDS = 60.0  # between checkpoints of a command
@@ -35,12 +36,19 @@ class DiskJournal:
         seconds: between checkpoints, so what a kill can cost.
         curves: folder for TensorBoard, None for none.
         say: called with a line for people when a checkpoint is resumed or refused.
+        clock: of the work that it belongs to; checkpoints keep what it shows.
     """
 
     def __init__(
-        self, folder: Path, *, seconds: float, curves: Optional[Path] = None, say: Callable[[str], None] = _silent
+        self,
+        folder: Path,
+        *,
+        seconds: float,
+        curves: Optional[Path] = None,
+        say: Callable[[str], None] = _silent,
+        clock: Optional[Clock] = None,
     ) -> None:
-        self.folder, self.seconds, self.say = folder, seconds, say
+        self.folder, self.seconds, self.say, self.clock = folder, seconds, say, clock or Clock()
         self.writer = None if curves is None else tf.summary.create_file_writer(str(curves))
         self.checkpoint: Optional[tf.train.Checkpoint] = None
         self.history: Optional[np.ndarray] = None
@@ -51,10 +59,12 @@ class DiskJournal:
         """See :meth:`data_prep.journal.Journal.resume`; a damaged checkpoint is reported, removed and passed over."""
         self.checkpoint, self.history, self.last = tf.train.Checkpoint(**state), history, time.monotonic()
         for step, kept in self._kept():
-            if self._sound(kept):
+            seal = self._seal(kept)
+            if seal is not None:
                 self.checkpoint.read(str(kept / "content" / "state"))
                 if history is not None:
                     history[:step] = np.load(kept / "content" / "history.npy")
+                self.clock.resume(seal.get("seconds", 0.0))
                 self.say(f"going on at step {step}")
                 self.began = step
                 return step
@@ -93,7 +103,8 @@ class DiskJournal:
             checkpoint.write(str(content / "state"))
             if history is not None:
                 np.save(content / "history.npy", history[:step])
-            store.write_json(folder / _SEAL, {"content": store.digest_of_files(content)})
+            seal = {"content": store.digest_of_files(content), "seconds": self.clock.seconds()}
+            store.write_json(folder / _SEAL, seal)
 
         new = self.folder / f"step-{step}"
         older = [kept for _, kept in self._kept() if kept != new]
@@ -107,11 +118,13 @@ class DiskJournal:
         return sorted(found, reverse=True)
 
     @staticmethod
-    def _sound(kept: Path) -> bool:
+    def _seal(kept: Path) -> Optional[dict[str, Any]]:
+        """What was written last, or None where the content is not what it says."""
         try:
-            return store.read_json(kept / _SEAL)["content"] == store.digest_of_files(kept / "content")
+            seal = store.read_json(kept / _SEAL)
+            return seal if seal["content"] == store.digest_of_files(kept / "content") else None
         except (OSError, ValueError, KeyError, TypeError):
-            return False
+            return None
 
 
 class Journals:
@@ -121,19 +134,26 @@ class Journals:
         folder: of all of them; removed by :meth:`finish`.
         seconds, say: see :class:`DiskJournal`.
         curves: folder for TensorBoard, None for none.
+
+    ``clock`` is that of the work: :func:`runs.spent.metered` begins it.
     """
 
     def __init__(
         self, folder: Path, *, seconds: float, curves: Optional[Path] = None, say: Callable[[str], None] = _silent
     ) -> None:
         self.folder, self.seconds, self.curves, self.say = folder, seconds, curves, say
+        self.clock = Clock()
         self.opened: list[DiskJournal] = []
 
     def __call__(self, name: str) -> DiskJournal:
         """A journal; the same name finds the same checkpoints."""
         curves = None if self.curves is None else self.curves / name
         journal = DiskJournal(
-            self.folder / name, seconds=self.seconds, curves=curves, say=lambda text: self.say(f"{name}: {text}")
+            self.folder / name,
+            seconds=self.seconds,
+            curves=curves,
+            say=lambda text: self.say(f"{name}: {text}"),
+            clock=self.clock,
         )
         self.opened.append(journal)
         return journal

@@ -124,7 +124,7 @@ class ScanClassifier:
         line = Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in search.families))
         guard, benign = ClassifierGuard(search, line), self.defender.benign()
         suspect = _suspect(model, benign)
-        verdict, spent = metered(lambda: guard.detect(suspect, seed=self.seed, journals=desk.journal))
+        verdict, spent = metered(lambda: guard.detect(suspect, seed=self.seed, journals=desk.journal), desk.clock)
         reference, trigger = guard.examine(suspect), inspection.decider(verdict).trigger
         known = classes.known_trigger(record) if isinstance(self.suspect, Implanted) else None
         chosen = self._chosen(benign.labels, known[1] if known else None)

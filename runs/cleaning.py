@@ -76,7 +76,7 @@ def clean(options: CleanOptions, rival: Rival, out: Path, *, bar: Bar, say: Call
     journals = beside(out, (source, benign, rival, options.seed), curves=options.tensorboard, say=say)
     with bar(options.method, rival.total(suspect)) as progress:
         cleaned, spent = metered(
-            lambda: rival.mitigate(suspect, seed=options.seed, progress=progress, journals=journals)
+            lambda: rival.mitigate(suspect, seed=options.seed, progress=progress, journals=journals), journals.clock
         )
     record: dict[str, Any] = {
         "method": options.method,

@@ -142,7 +142,7 @@ class Erase:
         record, model = desk.result(self.suspect), model_of(self.suspect, desk)
         train, test = classes.read(self.suspect.data)
         benign = None if self.share is None else random_share(train, self.share, seed=self.seed)
-        cleaned, spent = metered(lambda: self._cleaned(model, benign, desk))
+        cleaned, spent = metered(lambda: self._cleaned(model, benign, desk), desk.clock)
         trigger, target = classes.known_trigger(record)
         known = Backdoored(model, trigger, np.array(target))
         after = classes.measure(cleaned, test, known)

@@ -24,7 +24,7 @@ from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.data_folder import DataFolder
 from runs.inspection import Scan
-from runs.spent import metered
+from runs.spent import Clock, metered
 
 
 class Job(Configuration, Protocol):
@@ -47,6 +47,10 @@ class Desk(Protocol):
 
     home: Path
     strategy: Optional[tf.distribute.Strategy]
+
+    @property
+    def clock(self) -> Clock:
+        """Of what the journals keep."""
 
     def result(self, job: Job) -> dict[str, Any]:
         """What another job found; it is done first if need be."""
@@ -194,7 +198,7 @@ class ScanModel:
         without the trigger: a trigger that hides or bends what the answer depends on costs every model something.
         """
         scan, line = self.question(desk)
-        scanned, spent = metered(lambda: inspection.scan_model(scan, line, journals=desk.journal))
+        scanned, spent = metered(lambda: inspection.scan_model(scan, line, journals=desk.journal), desk.clock)
         found = {
             "attack": type(self.case.attack).__name__ if self.case.attack else None,
             "target_deg": np.degrees(self.case.target).round(3).tolist() if self.case.target else None,

@@ -13,6 +13,7 @@ from data_prep.journal import Journal
 from runs import jobs, parallel, provenance, results, store
 from runs.checkpoints import Journals
 from runs.jobs import Job
+from runs.spent import Clock
 
 KEPT, DONE, FAILED, WAITING = "kept", "done", "failed", "waiting"
 
@@ -66,6 +67,11 @@ class Bench:
             curves=self.home / "tensorboard" / self.key if setting.curves else None,
             say=self.say,
         )
+
+    @property
+    def clock(self) -> Clock:
+        """See :class:`runs.jobs.Desk`."""
+        return self.journals.clock
 
     def result(self, job: Job) -> dict[str, Any]:
         """See :class:`runs.jobs.Desk`."""

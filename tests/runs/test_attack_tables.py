@@ -22,6 +22,7 @@ from runs.experiments import Options, drmguard_figure2, drmguard_figure5, drmgua
 from runs.jobs import Train
 from runs.looks import Angles, Pictures, picture
 from runs.presets import PRESETS
+from runs.spent import Clock
 from tests.drmguard_tf import tiny
 
 PRESET, OPTIONS = PRESETS["smoke"], Options("smoke", models=3)
@@ -129,7 +130,7 @@ class _Desk:
     """The store of one test, with a model that is trained when it is asked for."""
 
     def __init__(self, home):
-        self.home, self.strategy = home, None
+        self.home, self.strategy, self.clock = home, None, Clock()
 
     def result(self, job):
         return job.do(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from drmguard_tf.models import small_resnet
 from drmguard_tf.reference import examine
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.training import Training
-from runs.checkpoints import DiskJournal, beside
+from runs.checkpoints import DiskJournal, Journals, beside
+from runs.spent import metered
 
 TRAINING = Training("small-resnet", steps=8, batch=8, learning_rate=0.002, milestones=(0.5,))
 SEARCH = SteeredSearch(families=("patch", "generator"), restarts=2, steps=10, batch=4)
@@ -62,6 +64,26 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, undisturbe
     assert steps[0] == max(1, at)  # progress comes before the note, so the step of the kill is repeated
     for mine, theirs in zip(resumed.get_weights(), undisturbed):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_seconds_of_a_killed_process_count_up_to_its_last_checkpoint(tmp_path):
+    def work(journals: Journals, steps: int):
+        weight = tf.Variable(0.0)
+
+        def run() -> float:
+            journal = journals("search")
+            for step in range(journal.resume({"weight": weight}) + 1, steps + 1):
+                time.sleep(0.2)
+                weight.assign_add(1.0)
+                journal.note(step, {})
+            return float(weight)
+
+        return run
+
+    killed, resumed = Journals(tmp_path, seconds=0), Journals(tmp_path, seconds=0)
+    metered(work(killed, 3), killed.clock)
+    result, spent = metered(work(resumed, 4), resumed.clock)
+    assert result == 4.0 and 0.8 <= spent["seconds"] < 5  # a step takes 0.2 s, and the last process did one
 
 
 @pytest.fixture(scope="module")

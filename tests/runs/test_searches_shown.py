@@ -34,6 +34,7 @@ from runs.jobs import ScanModel
 from runs.looks import picture, png
 from runs.presets import PRESETS
 from runs.reversing import Reverse
+from runs.spent import Clock
 from tests.drmguard_tf import colours
 
 PRESET, OPTIONS = PRESETS["smoke"], Options("smoke", models=2)
@@ -200,6 +201,8 @@ def test_figure_6_shows_a_backdoored_and_a_benign_classifier():
 
 class _Desk:
     """Answers for other jobs: the record of a suspect, the costs of a control."""
+
+    clock = Clock()
 
     def result(self, job):
         if isinstance(job, ClassControl):

@@ -6,12 +6,25 @@ import time
 
 import numpy as np
 
-from runs.spent import metered
+from runs.spent import Clock, metered
 
 
 def test_result_and_seconds_are_those_of_the_work():
     result, spent = metered(lambda: time.sleep(0.3) or "done")
     assert result == "done" and 0.3 <= spent["seconds"] < 5
+
+
+def test_what_earlier_processes_did_counts():
+    clock = Clock()
+
+    def work() -> None:
+        clock.resume(100.0)
+        clock.resume(70.0)  # another part of the same work, which came less far
+
+    _, spent = metered(work, clock)
+    assert 100 <= spent["seconds"] < 105
+    _, next_piece = metered(lambda: None, clock)
+    assert next_piece["seconds"] < 5
 
 
 def test_the_peak_is_that_of_the_work_and_not_of_what_came_before():
