@@ -13,12 +13,12 @@ from data_prep.batches import batches
 from data_prep.contract import pixels
 from data_prep.diverged import watch
 from data_prep.threat import Suspect
-from drmguard_tf.baselines.held_out import clean_loss, copy_of, furthest, held_out
+from drmguard_tf.baselines.held_out import clean_loss, copy_of, held_out
 from drmguard_tf.reference import check_fit
 
 layers = tf.keras.layers
 _LARGEST = 0.9  # masks above it are never pruned; where the authors' thresholds end
-_STAGES = 100  # the held-out error is asked after every hundredth of the channels, or every one if they are fewer
+_STAGES = 100  # pruning goes by hundredths of the channels for as long as the held-out error bears it, then one by one
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,6 @@ class ANP:
         whole = [channels.weight.numpy() for channels in parts]
         ranks = _ranks(masks)
         most = sum(int((mask <= _LARGEST).sum()) for mask in masks)
-        stages = range(0, most + 1, max(1, sum(map(len, masks)) // _STAGES))
         answer = tf.function(lambda images: model(images, training=False))
 
         def cut(count: int) -> float:
@@ -103,8 +102,11 @@ class ANP:
                 channels.weight.assign(weight * (rank >= count).astype(np.float32))
             return clean_loss(answer, held, targets)
 
-        before, *after = [cut(count) for count in stages]
-        cut(stages[furthest(after, before, self.tolerance)])
+        bearable, pruned = (1 + self.tolerance) * cut(0), 0
+        for stride in (max(1, sum(map(len, masks)) // _STAGES), 1):
+            while pruned + stride <= most and cut(pruned + stride) <= bearable:
+                pruned += stride
+        cut(pruned)
         return model
 
 

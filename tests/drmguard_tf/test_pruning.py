@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data_prep.contract import Split, pixels
 from data_prep.threat import Suspect
+from drmguard_tf.baselines import anp
 from drmguard_tf.baselines.anp import ANP, MaskSearch, channels_of
 from drmguard_tf.baselines.fine_pruning import FinePruning, activity, last_maps
 from drmguard_tf.baselines.fine_tuning import FineTuning
@@ -262,8 +263,10 @@ def test_a_channel_that_the_error_needs_stops_the_pruning():
     np.testing.assert_array_equal(pruned.get_layer("norm").gamma, [0, 2, 3, 4])
 
 
-def test_channels_with_equal_masks_go_one_by_one():
+@pytest.mark.parametrize("stages", [100, 2, 1])
+def test_channels_with_equal_masks_go_one_by_one_where_more_of_them_are_too_many(stages, monkeypatch):
     # all masks are 0; a threshold would take all four channels or none, and the last one is needed
+    monkeypatch.setattr(anp, "_STAGES", stages)
     model = _model()
     model.get_layer("norm").set_weights([np.float32(x) for x in ([1, 2, 3, 4], [5, 6, 7, 8], [0] * 4, [1] * 4)])
     model.get_layer("head").set_weights([np.float32([[0, 0], [0, 0], [0, 0], [5, -5]]), np.zeros(2, np.float32)])
