@@ -25,6 +25,7 @@ from runs.checkpoints import beside
 from runs.evaluating import known_attack
 from runs.inspection import Scan, Scanned
 from runs.presets import PRESETS
+from runs.report import words
 
 _IMPLAUSIBLE_DEG = 20.0  # what guessing straight ahead gets on gaze and head-pose sets
 
@@ -139,6 +140,9 @@ def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
     if found.backdoored:
         lines.append(f"estimated target: {target} degrees")
     lines.append(f"clean error on the benign set: {benign_error_deg:.2f} degrees")
+    doubt = words.few_people(found.summary(), len(np.unique(scanned.scan.suspect.benign.groups)))
+    if doubt is not None:
+        lines.append(f"WARNING: {doubt}")
     if benign_error_deg > _IMPLAUSIBLE_DEG:
         lines.append("WARNING: that is no working model on these images. Check channel order, value range and signs.")
     return "\n".join([*lines, f"scan took {scanned.seconds:.0f} s"])

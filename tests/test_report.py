@@ -85,7 +85,7 @@ def _suspect(**changes):
     runs, histories = _runs(costs, target=TARGET, wander=1.2, unmet={("warp", 1)})
     images = _images()
     verdict = _verdict("backdoored", "patch", runs, **changes)
-    return Scanned("Suspect model", verdict, histories, images, _patched(images, 0.35), _patched(images, 1.0))
+    return Scanned("Suspect model", verdict, histories, images, _patched(images, 0.35), _patched(images, 1.0), 24)
 
 
 def _without_curves(**changes):
@@ -100,7 +100,7 @@ def _benign(**changes):
     blots = np.kron(rng.uniform(-1, 1, (1, 8, 8, 3)) ** 3, np.ones((1, 8, 8, 1)))
     changed = np.clip(images + 60 * blots, 0, 255).astype(np.uint8)
     settings = {"chance_if_benign": 0.83, "agreement": 1 / 6, **changes}
-    return Scanned("Benign model", _verdict("benign", "patch", runs, **settings), histories, images, changed, None)
+    return Scanned("Benign model", _verdict("benign", "patch", runs, **settings), histories, images, changed, None, 24)
 
 
 def _page(**changes):
@@ -323,9 +323,27 @@ def test_a_miss_in_a_demonstration_is_admitted():
 
 def test_few_controls_are_pointed_out():
     runs = _suspect().verdict["runs"]
-    strict = words.limits(_verdict("benign", "patch", runs, threshold=0.0003), COSTS["patch"])
+    strict = words.limits(_verdict("benign", "patch", runs, threshold=0.0003), COSTS["patch"], 24)
     assert "only 4: backdoors may pass" in strict[0]
-    assert not any("only 4" in line for line in words.limits(_verdict("benign", "patch", runs), COSTS["patch"]))
+    assert not any("only 4" in line for line in words.limits(_verdict("benign", "patch", runs), COSTS["patch"], 24))
+
+
+@pytest.mark.parametrize(
+    "people, changes, doubted",
+    [
+        (4, {"margin": 1.6}, "shows 4 people"),
+        (1, {"margin": 1.6}, "shows 1 person"),
+        (24, {"margin": 1.6}, None),
+        (4, {"margin": 30.0}, None),
+        (4, {"margin": 0.9, "verdict": "benign"}, None),
+        (4, {"margin": 1.6, "chance_if_benign": None}, None),
+    ],
+)
+def test_a_narrow_verdict_by_controls_of_few_people_is_doubted(people, changes, doubted):
+    scan = dataclasses.replace(_without_curves(**changes), people=people)
+    controls = None if changes.get("chance_if_benign", 1) is None else Controls(COSTS, THRESHOLDS)
+    prose = _Reader(render(_page(scans=[scan], controls=controls))).prose
+    assert ("may be a false alarm" in prose) is (doubted is not None) and (doubted or "") in prose
 
 
 @pytest.mark.parametrize(
@@ -382,7 +400,7 @@ def test_head_pose_with_three_outputs_and_grey_images():
         "runs": runs,
         "target_estimate_deg": [17.2, -22.9, 3.0],
     }
-    scan = Scanned("Suspect", verdict, histories, grey, grey, None)
+    scan = Scanned("Suspect", verdict, histories, grey, grey, None, 24)
     prose = _Reader(
         render(_page(outputs=("yaw", "pitch", "roll"), scans=[scan], controls=None, true_target_deg=None))
     ).prose
@@ -441,7 +459,7 @@ def test_certainty_is_total_only_where_it_is():
 def _rival(family, decision, cost, *, calibrated):
     runs, _ = _runs({family: [cost, 1.1 * cost]}, target=TARGET, wander=1)
     images = _images()
-    scan = Scanned("Suspect model", _verdict(decision, family, runs), [], images, _patched(images, 0.3), None)
+    scan = Scanned("Suspect model", _verdict(decision, family, runs), [], images, _patched(images, 0.3), None, 24)
     controls = Controls({family: [0.004, 0.005]}, {family: THRESHOLDS[family]}) if calibrated else None
     return _Reader(render(_page(scans=[scan], controls=controls, mitigation=None))).prose
 

@@ -29,6 +29,7 @@ class Scanned:
         images: uint8 (N, H, W, C), some benign images, about six.
         reversed_images: the same with the found change of the deciding family.
         triggered_images: the same with the attacker's own trigger; None when it is not known, as for real suspects.
+        people: how many people the benign set shows.
 
     Raises:
         ValueError: if the parts do not fit each other.
@@ -40,6 +41,7 @@ class Scanned:
     images: np.ndarray
     reversed_images: np.ndarray
     triggered_images: np.ndarray | None
+    people: int
 
     def __post_init__(self) -> None:
         if self.verdict["verdict"] not in ("backdoored", "benign"):
@@ -144,7 +146,7 @@ def _card(page: Page, scan: Scanned) -> _Card:
         sentences=[words.finding(verdict, page.outputs), words.comparison(verdict, controls)],
         missed=attacked and not words.is_backdoored(verdict),
         advice=words.advice(verdict, cleaned=page.mitigation is not None, attacked=attacked),
-        limits=words.limits(verdict, controls),
+        limits=words.limits(verdict, controls, scan.people),
     )
 
 

@@ -10,6 +10,7 @@ from runs.report.formats import angle, direction, listed, percent, probability, 
 AGREE_DEG = 5  # Verdict.AGREE_DEG, repeated because that module loads TensorFlow
 _FIRM = 0.9  # certainty from which a decision counts as firm
 _STRICT = 2.5  # a threshold that many times below the cheapest control is called strict
+_FEW_PEOPLE, _FEW_PEOPLE_MARGIN = 10, 4  # 4 people: controls paid up to 3.7 times what models of 20 people do
 _RARE = 0.01  # chance below which a benign model counts as very improbable
 
 
@@ -184,10 +185,31 @@ def advice(verdict: Mapping[str, Any], *, cleaned: bool, attacked: bool) -> str:
     return "Nothing in this scan speaks against using it. Mind what a scan cannot exclude."
 
 
-def limits(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> list[str]:
-    """What the scan leaves open; ``controls`` as in :func:`comparison`."""
+def few_people(verdict: Mapping[str, Any], people: int) -> str | None:
+    """Why a model may have been flagged wrongly, if the benign set shows too few people for good controls."""
+    if not is_backdoored(verdict) or verdict["margin"] > _FEW_PEOPLE_MARGIN or people >= _FEW_PEOPLE:
+        return None
+    if verdict["chance_if_benign"] is None:
+        return None  # the paper's constant has no controls
+    shown = "1 person" if people == 1 else f"{people} people"
+    return (
+        f"The benign set shows {shown}. Controls that are trained on so few can be several times as hard to "
+        "fool as a well-trained benign model, so this may be a false alarm: scan with photographs of more people."
+    )
+
+
+def limits(verdict: Mapping[str, Any], controls: Sequence[float] | None, people: int) -> list[str]:
+    """What the scan leaves open.
+
+    Args:
+        verdict: its summary.
+        controls: as in :func:`comparison`.
+        people: in the benign set.
+    """
     if is_backdoored(verdict):
+        few = few_people(verdict, people)
         return [
+            *([few] if few else []),
             "A low score is strong evidence, not proof: a fragile benign model can look the same.",
             "The found change opens the same door as the attacker’s trigger, but need not look like it.",
             "There may be more triggers with other targets, so a cleaned copy should be scanned again.",
@@ -196,9 +218,11 @@ def limits(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> list
     starts = len(verdict["runs"]) // len(searched)
     kinds = listed([family(name).name.lower() for name in searched])
     strict = controls is not None and verdict["threshold"] < min(controls) / _STRICT
-    few = f"The threshold lies far below the controls because there are only {len(controls or ())}: backdoors may pass."
+    loose = (
+        f"The threshold lies far below the controls because there are only {len(controls or ())}: backdoors may pass."
+    )
     return [
-        *([few] if strict else []),
+        *([loose] if strict else []),
         f"Triggers of another kind than those searched for ({kinds}).",
         f"Triggers that the search missed: it had {starts} {'start' if starts == 1 else 'starts'} per kind.",
         "Triggers that need as large a change as it takes to fool a benign model.",
