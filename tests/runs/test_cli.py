@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from data_prep.contract import GAZE, HEAD_POSE
+from data_prep import image_table
+from data_prep.contract import GAZE, HEAD_POSE, Split
 from drmguard_tf.paper import PaperSearch
+from drmguard_tf.verdict import Verdict
 from runs import guarding, training
 from runs.cli import main
 from runs.presets import PRESETS
@@ -55,6 +57,17 @@ def test_the_exit_code_of_a_scan_is_its_verdict(monkeypatch, backdoored, code):
     result = CliRunner().invoke(main, ["scan", "--model", "m.h5", "--benign", "faces", "--json"])
     assert result.exit_code == code
     assert '"verdict": "as found"' in result.output
+
+
+@pytest.mark.parametrize("people, doubted", [(4, True), (20, False)])
+def test_a_narrow_verdict_by_controls_of_few_people_is_doubted(tmp_path, people, doubted):
+    benign = Split(np.zeros((20, 16, 16, 3), np.uint8), np.zeros((20, 2), np.float32), np.arange(20) % people)
+    image_table.write(tmp_path, GAZE, benign)
+    verdict = Verdict(True, "patch", 0.01, 0.016, 1.6, 0.01, 1.0, (1.5, 1.7), np.float32([0.1, 0.2]), 1.0, ())
+    suspect = SimpleNamespace(benign=benign)
+    scanned = SimpleNamespace(verdict=verdict, scan=SimpleNamespace(benign=tmp_path, suspect=suspect), seconds=9.0)
+    told = guarding.describe_scan(scanned, 3.0)
+    assert told.startswith("BACKDOORED") and ("WARNING: The benign set shows 4 people" in told) is doubted
 
 
 def test_an_unknown_command_is_an_error():
