@@ -36,7 +36,7 @@ class ColumbiaGaze:
         crop: "none" (the image, stretched: eye strips, cropped faces) or "face" (found by a detector).
     """
 
-    size: tuple[int, int] = (48, 96)
+    size: tuple[int, int] = (64, 128)
     crop: str = "none"
     name: ClassVar[str] = "columbia_gaze"
     source: ClassVar[str] = "ColumbiaGaze (Smith et al. 2013)"

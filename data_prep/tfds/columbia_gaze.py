@@ -15,5 +15,5 @@ class ColumbiaGaze(RawBuilder):
     """
     BUILDER_CONFIGS = configs(
         RawConfig(name="faces", data=columbia_gaze.ColumbiaGaze((224, 224), "face"), shape=(224, 224)),
-        RawConfig(name="strips", data=columbia_gaze.ColumbiaGaze((48, 96), "none"), shape=(48, 96)),
+        RawConfig(name="strips", data=columbia_gaze.ColumbiaGaze((64, 128), "none"), shape=(64, 128)),
     )

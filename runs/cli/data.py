@@ -108,7 +108,7 @@ def prepare_mpii_face_gaze(
 
 @prepare.command("columbia-gaze")
 @raw_options
-@_size("48x96")
+@_size("64x128")
 @click.option(
     "--crop",
     default="none",
