@@ -21,6 +21,7 @@ from runs.ablation_jobs import Tried
 from runs.erasing_figures import Logistic, logistic
 from runs.erasing_jobs import Erase, Implanted, Learned, Untouched
 from runs.experiments import Options, experiment
+from runs.spent import Clock
 from runs.tables import paper
 
 SMOKE = Options("smoke")
@@ -50,6 +51,7 @@ class _WithoutData(DHBE):
 
 class _Desk:
     home = None
+    clock = Clock()
 
     def result(self, job):
         return {"trigger": {"Checkerboard": {"size": 3}}, "target_class": 2, "metrics": {"acc": 0.5, "asr": 0.0}}
