@@ -54,16 +54,17 @@ def kind(case: Case) -> str:
 
 def benign(preset: Preset, source: Source, models: int) -> list[Case]:
     """Benign models with the seeds 0, 1, ..."""
-    return [Case(source, preset.training_on(source.data), None, None, seed) for seed in range(models)]
+    training = preset.training_on(source.data)
+    return [Case(source, training, None, None, seed) for seed in range(models)]
 
 
 def attacked(preset: Preset, source: Source, names: Sequence[str], models: int) -> list[Case]:
     """``models`` models of every attack, by command line name."""
-    cases = []
+    cases, training = [], preset.training_on(source.data)
     for name in names:
         attack = preset.attack(name, source.data.spec.task)
         for seed in range(_FIRST_SEED[name], _FIRST_SEED[name] + models):
-            cases.append(Case(source, preset.training_on(source.data), attack, target(seed, source), seed))
+            cases.append(Case(source, training, attack, target(seed, source), seed))
     return cases
 
 

@@ -32,11 +32,12 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Scans of ``models`` benign models and as many of each attack, each with its own seed and target."""
     source = Source(Table(DataFolder.of(options.data)) if options.data else preset.heads)
     models = options.models or (2 if options.preset == "smoke" else 5)
-    cases = [Case(source, preset.training_on(source.data), None, None, seed) for seed in range(models)]
+    training = preset.training_on(source.data)
+    cases = [Case(source, training, None, None, seed) for seed in range(models)]
     for kind, name in enumerate(_ATTACKS, 1):
         attack = preset.attack(name, source.data.spec.task)
         for seed in range(100 * kind, 100 * kind + models):
-            cases.append(Case(source, preset.training_on(source.data), attack, suspects.target(seed, source), seed))
+            cases.append(Case(source, training, attack, suspects.target(seed, source), seed))
     return [ScanModel(case, cases[0], preset.search, preset.controls) for case in cases]
 
 

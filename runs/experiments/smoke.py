@@ -26,11 +26,10 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """A benign, a BadNets and a WaNet model."""
     source = Source(Table(DataFolder.of(options.data)) if options.data else preset.heads)
     task = source.data.spec.task
-    cases = [Case(source, preset.training_on(source.data), None, None, 0)]
+    training = preset.training_on(source.data)
+    cases = [Case(source, training, None, None, 0)]
     for seed, name in enumerate(("badnets", "wanet"), 1):
-        cases.append(
-            Case(source, preset.training_on(source.data), preset.attack(name, task), _TARGET[: task.size], seed)
-        )
+        cases.append(Case(source, training, preset.attack(name, task), _TARGET[: task.size], seed))
     search = replace(preset.search, families=("patch",))  # compiling the others takes longer than searching
     return [ScanModel(case, cases[0], search, preset.controls, preset.unlearning) for case in cases]
 

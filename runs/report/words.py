@@ -10,7 +10,7 @@ from runs.report.formats import angle, direction, listed, percent, probability, 
 AGREE_DEG = 5  # Verdict.AGREE_DEG, repeated because that module loads TensorFlow
 _FIRM = 0.9  # certainty from which a decision counts as firm
 _STRICT = 2.5  # a threshold that many times below the cheapest control is called strict
-_FEW_PEOPLE, _FEW_PEOPLE_MARGIN = 10, 4  # 4 people: controls paid up to 3.7 times what models of 20 people do
+_FEW_PEOPLE, _FEW_PEOPLE_MARGIN = 10, 4  # controls of 4 people paid up to 3.7 times what models of 20 did; 24 did well
 _RARE = 0.01  # chance below which a benign model counts as very improbable
 
 
