@@ -18,7 +18,6 @@ def here() -> dict[str, Any]:
     """Versions, commit and device of this process, and the date."""
     import tensorflow as tf  # not above: who only reads results does not wait for it
 
-    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
     return {
         "versions": {
             "python": platform.python_version(),
@@ -26,10 +25,18 @@ def here() -> dict[str, Any]:
             "numpy": np.__version__,
         },
         "commit": commit(),
-        "device": ", ".join(gpus) or processor(),
+        "device": ", ".join(gpus()) or processor(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or "all",
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     }
+
+
+def gpus() -> list[str]:
+    """The GPUs that TensorFlow computes on, as their maker calls them."""
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in found]
 
 
 def processor() -> str:

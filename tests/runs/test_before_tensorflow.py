@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from runs import provenance
 
@@ -31,3 +32,11 @@ def test_a_record_names_the_processor_where_the_system_tells(tmp_path, monkeypat
     assert provenance.processor() == f"Maker 5000 @ 2 GHz {platform.machine()} CPU"
     (tmp_path / "cpuinfo").unlink()
     assert provenance.processor().endswith(f"{platform.machine()} CPU")
+
+
+@pytest.mark.parametrize("details, named", [({"device_name": "Maker G1"}, "Maker G1"), ({}, "/physical_device:GPU:0")])
+def test_a_record_names_the_gpus_where_there_are_some(monkeypatch, details, named):
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu, gpu])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: details)
+    assert provenance.here()["device"] == f"{named}, {named}"
