@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from dhbe_tf.training import Classification
-from runs import classes, rivals, trigger_models
+from runs import classes, rivals, takes, trigger_models
 from runs.data_folder import DataFolder
 from runs.erasing_jobs import Erase, Implanted, Method, Untouched
 from runs.experiments import Options
@@ -86,7 +86,7 @@ def erasings(which: Sequence[Implanted], methods_by_name: Mapping[str, Method], 
 
 
 def summary(found: Mapping[Job, dict[str, Any]], options: Options, title: str) -> Table:
-    """One row per method, over all suspects, with time and memory; the paper's means beside it."""
+    """One row per method, over all suspects; the paper's means beside it."""
     pairs, published, rows = _pairs(found), paper("dhbe_table3"), []
     before = [result["before"] for job, result in _once(pairs)]
     rows.append({"method": "backdoored", "n": len(before), **_means(before), **_printed(published, "mean backdoored")})
@@ -97,11 +97,9 @@ def summary(found: Mapping[Job, dict[str, Any]], options: Options, title: str) -
         drops = [one["before"]["acc"] - one["after"]["acc"] for one in mine]
         row: dict[str, Any] = {"method": name, "n": len(mine), **_means([one["after"] for one in mine])}
         row |= {"drop": 100 * float(np.mean(drops)), "worst": 100 * max(one["after"]["asr"] for one in mine)}
-        row |= {"seconds": float(np.mean([one["spent"]["seconds"] for one in mine]))}
-        row |= {"peak": max(one["spent"]["peak_mib"] for one in mine)}
         rows.append({**row, **_printed(published, f"mean {name}")})
     columns = {"method": "method", "n": "suspects", "acc": "ACC, %", "drop": "ACC drop", "asr": "ASR, %"}
-    columns |= {"worst": "ASR, largest", "asr_x4": "ASR x4", "asr_x9": "ASR x9", "seconds": "seconds", "peak": "MiB"}
+    columns |= {"worst": "ASR, largest", "asr_x4": "ASR x4", "asr_x9": "ASR x9"}
     columns |= {"paper_acc": "ACC, paper", "paper_asr": "ASR, paper"}
     return Table("summary", title, columns, rows, notes=_notes(rows, pairs))
 
@@ -115,10 +113,16 @@ def _notes(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[Erase, dict[
         f"The highest mean ACC of the methods with a mean ASR of 5 % or less has {best or 'none of them'}.",
         f"The lowest mean ASR with nine triggers has {steady['method'] if steady else 'none: it was not measured'}.",
         f"Images of the defender: {', '.join(map(str, sorted(images))) or 'none'}; DHBE has none.",
-        "Means over suspects. Seconds and peak memory (TensorFlow and data included) depend on the machine. A worker's "
-        "memory grows from job to job, so peaks compare methods only where each ran in a process of its own.",
+        "Means over suspects.",
         "The paper: three attacks with three trigger sizes each on CIFAR-10, one model each.",
     )
+
+
+def taken(found: Mapping[Job, dict[str, Any]], named: Mapping[str, Method], title: str) -> Table:
+    """Seconds and peak memory of methods, machine by machine."""
+    pairs = _pairs(found)
+    pieces = [takes.taken(name, one) for name, method in named.items() for job, one in pairs if job.method == method]
+    return takes.table(title, pieces)
 
 
 def by_attack(found: Mapping[Job, dict[str, Any]], options: Options, title: str) -> Table:
@@ -185,8 +189,6 @@ def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
         for name, moment, results in moments:
             row: dict[str, Any] = {"attack": attack, "size": size, "model": name, "n": len(results)}
             row |= _means([one[moment] for one in results])
-            if moment == "after":
-                row["seconds"] = float(np.mean([one["spent"]["seconds"] for one in results]))
             rows.append(row)
         floor = [r["benign"] for job, r in found.items() if isinstance(job, Untouched) and _kind(job) == (attack, size)]
         rows.append({"attack": attack, "size": size, "model": "benign", "n": len(floor), **_means(floor)})
@@ -200,7 +202,7 @@ def with_control(found: Mapping[Job, dict[str, Any]], title: str) -> Table:
         "lower in the mean.",
     )
     columns = {"attack": "attack", "size": "trigger, px", "model": "model", "n": "seeds", **_MEASURES}
-    return Table("erasing", title, {**columns, "seconds": "seconds"}, rows, notes=notes)
+    return Table("erasing", title, columns, rows, notes=notes)
 
 
 def _pairs(found: Mapping[Job, dict[str, Any]]) -> list[tuple[Erase, dict[str, Any]]]:

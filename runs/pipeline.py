@@ -201,6 +201,11 @@ def record_of(home: Path, job: Job) -> Optional[dict[str, Any]]:
     return results.read(home, jobs.key(job))
 
 
+def result_of(record: dict[str, Any]) -> dict[str, Any]:
+    """What tables see of a kept record: the result, and the ``device`` that it was made on."""
+    return {**record["result"], "device": record["device"]}
+
+
 def reached(home: Path, job: Job) -> Optional[int]:
     """The last step among a job's checkpoints, None where there are none."""
     try:

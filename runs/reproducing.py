@@ -168,7 +168,7 @@ def _kept(name: str, options: Options, home: Path) -> tuple[Experiment, list[Job
     one = experiment(name)
     planned = one.plan(PRESETS[options.preset], options)
     records = {job: pipeline.record_of(home, job) for job in planned}
-    return one, planned, {job: record["result"] for job, record in records.items() if record is not None}
+    return one, planned, {job: pipeline.result_of(record) for job, record in records.items() if record is not None}
 
 
 def _how_to_run(name: str, options: Options) -> str:

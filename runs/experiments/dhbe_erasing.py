@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from runs import classes, erasing_tables
-from runs.erasing_jobs import Erase, Untouched
+from runs.erasing_jobs import Erase, Method, Untouched
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job
@@ -33,21 +33,28 @@ _KINDS = (("badnets", 3), ("badnets", 5), ("clean-label", 5), ("trojaning", 7))
 def plan(preset: Preset, options: Options) -> list[Job]:
     """A suspect of every kind and seed, erased twice, and its trigger on a benign model."""
     kinds = _KINDS[:1] if options.preset == "smoke" else _KINDS
-    erasing = classes.PRESETS[options.preset].erasing
     planned: list[Job] = []
     for attack, size in kinds:
         for suspect in erasing_tables.suspects(options, (attack,), (size,), seeds=1):
-            planned += [Erase(suspect, method, seed=suspect.seed) for method in (erasing, replace(erasing, weight=0.0))]
+            planned += [Erase(suspect, method, seed=suspect.seed) for method in _methods(options).values()]
             planned.append(Untouched(suspect))
     return planned
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
-    """Of every kind of suspect: before, after DHBE, after distillation alone, and a benign model."""
+    """Of every kind of suspect: before, after DHBE, after distillation alone, and a benign model; and what it takes."""
     where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
-    return [erasing_tables.with_control(found, f"Erasing without data: {where}")]
+    return [
+        erasing_tables.with_control(found, f"Erasing without data: {where}"),
+        erasing_tables.taken(found, _methods(options), f"What erasing takes: {where}"),
+    ]
 
 
 def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:
     """None."""
     return []
+
+
+def _methods(options: Options) -> dict[str, Method]:
+    erasing = classes.PRESETS[options.preset].erasing
+    return {"DHBE": erasing, "distillation alone": replace(erasing, weight=0.0)}

@@ -43,11 +43,12 @@ def plan(preset: Preset, options: Options) -> list[Job]:
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
-    """Methods over everything, then attack by attack."""
+    """Methods over everything, then attack by attack, and what they take."""
     where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
     return [
         erasing_tables.summary(found, options, f"Erasing methods: {where}"),
         erasing_tables.by_attack(found, options, f"Erasing methods by attack: {where}"),
+        erasing_tables.taken(found, erasing_tables.methods(options), f"What erasing takes: {where}"),
     ]
 
 

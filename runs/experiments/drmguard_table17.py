@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any
 
 from drmguard_tf.ablations import WithoutRav
-from runs import classes, guard_tables
+from runs import classes, guard_tables, takes
 from runs.class_scans import Defender, ScanClassifier
 from runs.data_folder import DataFolder
 from runs.erasing_jobs import Implanted, Learned
@@ -61,7 +61,6 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
         "asr": shown([100 * scan["metrics"]["asr"] for scan in attacked]),
         "acc": shown([100 * scan["metrics"]["acc"] for scan in attacked]),
         "benign_acc": shown([100 * scan["metrics"]["acc"] for scan in scans if scan["attack"] is None]),
-        "seconds": sum(scan["spent"]["seconds"] for scan in scans) / len(scans),
     }
     columns = {
         "models": "backdoored models",
@@ -70,12 +69,14 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
         "asr": "ASR, %",
         "acc": "ACC, %",
         "benign_acc": "ACC, benign models, %",
-        "seconds": "seconds a scan",
     }
     notes = (*guard_tables.DECISION_NOTES, "No scan goes through the classes: its runs are those of its families.")
     where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
     table = Table("identification", f"Identification of classifiers: {where}", columns, [row], notes)
-    return [guard_tables.beside_the_papers(table, paper("drmguard_table17"))]
+    times = takes.table(
+        f"What a scan takes: {where}", [takes.taken("DRMGuard for classifiers", scan) for scan in scans]
+    )
+    return [guard_tables.beside_the_papers(table, paper("drmguard_table17")), times]
 
 
 def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
-from runs import identification, statistics, suspects
+from runs import identification, statistics, suspects, takes
 from runs.cases import Case
 from runs.experiments import Options
 from runs.figures import Figure
@@ -144,25 +144,16 @@ def _accuracies(title: str, scans: Scans, rows: list[tuple[str, str]]) -> Table:
 
 
 def _takes(title: str, scans: Scans) -> Table:
-    lines = []
-    for method in METHODS.values():
-        mine = [found for (_, name), found in scans.items() if name == method]
-        spent = [scan["spent"] for found in mine for scan in found.values()]
-        if not spent:
-            continue
-        seconds, peaks = ([each[key] for each in spent] for key in ("seconds", "peak_mib"))
-        mean, largest = sum(seconds) / len(seconds), max(seconds)
-        lines.append({"method": method, "seconds": mean, "largest": largest, "peak": max(peaks), "n": len(spent)})
-    columns = {
-        "method": "method",
-        "seconds": "seconds, mean",
-        "largest": "seconds, largest",
-        "peak": "peak MiB",
-        "n": "scans",
-    }
+    pieces = [
+        takes.taken(method, scan)
+        for method in METHODS.values()
+        for (_, name), found in scans.items()
+        if name == method
+        for scan in found.values()
+    ]
     notes = (
-        "Controls are not in it. With several workers, scans share the cores.",
+        "Controls are not in it.",
         "Where a worker has several threads, DRMGuard's runs go beside each other and the rivals' do not; with one "
         "thread all are alike.",
     )
-    return Table("takes", title, columns, lines, notes=notes)
+    return takes.table(title, pieces, notes)

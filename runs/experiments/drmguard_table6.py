@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runs import guard_tables, suspects
+from runs import guard_tables, suspects, takes
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import CleanModel, Job, ScanModel
@@ -47,19 +47,10 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _takes(found: Mapping[Job, dict[str, Any]], options: Options) -> Table:
-    spent: dict[str, list[dict[str, float]]] = {}
-    for job, result in found.items():
-        if isinstance(job, ScanModel):
-            spent.setdefault("DRMGuard, scan", []).append(result["spent"])
-            if "mitigation" in result:
-                spent.setdefault("DRMGuard, unlearning", []).append(result["mitigation"]["spent"])
-        elif isinstance(job, CleanModel):
-            spent.setdefault(type(job.method).__name__, []).append(result["spent"])
-    lines: list[dict[str, Any]] = []
-    for method, each in spent.items():
-        seconds = [one["seconds"] for one in each]
-        peak = max(one["peak_mib"] for one in each)
-        lines.append({"method": method, "seconds": sum(seconds) / len(seconds), "largest": max(seconds), "peak": peak})
-    columns = {"method": "method", "seconds": "seconds, mean", "largest": "seconds, largest", "peak": "peak MiB"}
-    notes = ("With several workers, jobs share the cores.",)
-    return Table("takes", f"What a mitigation takes, preset {options.preset}", columns, lines, notes=notes)
+    scans = {job: result for job, result in found.items() if isinstance(job, ScanModel)}
+    pieces = [takes.taken("DRMGuard, scan", result) for result in scans.values()]
+    unlearned = [result for result in scans.values() if "mitigation" in result]
+    pieces += [takes.taken("DRMGuard, unlearning", result, result["mitigation"]["spent"]) for result in unlearned]
+    cleaned = {job: result for job, result in found.items() if isinstance(job, CleanModel)}
+    pieces += [takes.taken(type(job.method).__name__, result) for job, result in cleaned.items()]
+    return takes.table(f"What a mitigation takes, preset {options.preset}", pieces)

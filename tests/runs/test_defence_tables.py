@@ -22,7 +22,8 @@ def _scan(attack, margin, **more):
     """A scan as the tables read it."""
     verdict = "backdoored" if margin >= 1 else "benign"
     spent = {"seconds": 10.0, "peak_mib": 900.0}
-    return {"attack": attack, "verdict": verdict, "margin": margin, "distance": 0.1, "spent": spent, **more}
+    found = {"attack": attack, "verdict": verdict, "margin": margin, "distance": 0.1, "spent": spent, "device": "here"}
+    return {**found, **more}
 
 
 def _cleaned(re, ae, dae):
@@ -113,7 +114,8 @@ def test_rows_of_table_6_by_hand():
     for job in plan:
         if isinstance(job, CleanModel):
             attack = type(job.case.attack).__name__
-            found[job] = {"attack": attack, "metrics": {}, "after": after[type(job.method).__name__], "spent": spent}
+            found[job] = {"attack": attack, "metrics": {}, "after": after[type(job.method).__name__]}
+            found[job] |= {"spent": spent, "device": "here"}
         elif missed < 1:
             missed += 1  # the first model has no mitigation
         else:
@@ -144,7 +146,7 @@ def test_table_6_of_the_cases_that_are_there():
     assert ours["ae"] == "1.000 (n = 1)" and ours["ae_ratio"] == 1 and "gain" not in ours
     other = next(job for job in plan if isinstance(job, CleanModel) and job.case != scan.case)
     for job in (tuned, pruned, replace(other, method=tuned.method)):
-        found[job] = {"after": _cleaned(2.0, 9.0, 6.0), "spent": {"seconds": 3.0, "peak_mib": 800.0}}
+        found[job] = {"after": _cleaned(2.0, 9.0, 6.0), "spent": {"seconds": 3.0, "peak_mib": 800.0}, "device": "here"}
     rows = {row["model"]: row for row in drmguard_table6.tables(found, OPTIONS)[0].rows}
     assert "re_ratio" not in rows["gaze WaNet FineTuning"]  # one of its two models has no figures from before
     assert rows["gaze WaNet FinePruning"]["gain"] == 0 and rows["gaze WaNet FinePruning"]["ae_ratio"] == 9

@@ -29,7 +29,7 @@ ERASING = Erase(SUSPECT, DHBE())
 def _result(acc: float, asr: float, block: float = 2.0) -> dict:
     before = {"acc": 0.9, "asr": 1.0, "asr_x9": 1.0, "block_l1": 8.0, "block_l2": 4.0}
     after = {"acc": acc, "asr": asr, "asr_x9": asr, "block_l1": block, "block_l2": 1.0}
-    return {"before": before, "after": after, "images": 0, "spent": {"seconds": 1.0, "peak_mib": 1.0}}
+    return {"before": before, "after": after, "images": 0, "spent": {"seconds": 1.0, "peak_mib": 1.0}, "device": "here"}
 
 
 class _Desk:

@@ -107,7 +107,13 @@ def test_the_main_table_plans_every_method_on_the_same_suspects():
 def _result(acc: float, asr: float, nine: float) -> dict:
     before = {"acc": 0.9, "asr": 1.0, "asr_x4": 1.0, "asr_x9": 1.0}
     after = {"acc": acc, "asr": asr, "asr_x4": asr, "asr_x9": nine}
-    return {"before": before, "after": after, "images": 57, "spent": {"seconds": 2.0, "peak_mib": 100.0}}
+    return {
+        "before": before,
+        "after": after,
+        "images": 57,
+        "spent": {"seconds": 2.0, "peak_mib": 100.0},
+        "device": "here",
+    }
 
 
 def test_means_largest_and_notes_by_hand():
@@ -212,7 +218,8 @@ def test_distillation_alone_stands_beside_dhbe_by_hand():
     figures = [(0.88, 0.02, 0.1), (0.9, 0.98, 1.0)] * 3 + [(0.8, 0.1, 0.2), (0.9, 1.0, 1.0)]
     found = {job: _result(*figure) for job, figure in zip(jobs, figures)}
     found |= {job: {"benign": {"acc": 0.9, "asr": 0.01, "asr_x4": 0.1, "asr_x9": 0.6}} for job in floors}
-    (table,) = one.tables(found, Options("cpu"))
+    table, took = one.tables(found, Options("cpu"))
+    assert [(row["method"], row["n"]) for row in took.rows] == [("DHBE", 4), ("distillation alone", 4)]
     assert [row["model"] for row in table.rows[:4]] == ["backdoored", "DHBE", "distillation alone", "benign"]
     assert [row["asr"] for row in table.rows[:4]] == pytest.approx([100, 2, 98, 1])
     assert "ASR 4.0 in the mean and 10.0 at most; ACC 4.0 points lower" in table.notes[1]  # 2, 2, 2, 10; 2, 2, 2, 10

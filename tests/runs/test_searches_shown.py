@@ -171,7 +171,13 @@ def _class_scan(attack, margin, target, infected):
     decision = {"attack": attack, "margin": margin, "verdict": verdict, "distance": 0.02, "target": target}
     metrics = {"acc": 0.9, **({"asr": 0.99} if attack else {})}
     pictures = {"clean": [IMAGE] * 2, "triggered": [OTHER] * 2 if attack else [], "reversed": [OTHER] * 2}
-    more = {"infected": infected, "family": "patch", "answers": [infected, 9], "spent": {"seconds": 4.0}}
+    more = {
+        "infected": infected,
+        "family": "patch",
+        "answers": [infected, 9],
+        "spent": {"seconds": 4.0, "peak_mib": 900.0},
+        "device": "here",
+    }
     return {**decision, "metrics": metrics, **pictures, **more}
 
 
@@ -182,7 +188,8 @@ def _class_scans(plan):
 
 def test_rows_of_table_17_by_hand():
     found = _class_scans(drmguard_table17.plan(PRESET, OPTIONS))
-    (table,) = drmguard_table17.tables(found, OPTIONS)
+    table, took = drmguard_table17.tables(found, OPTIONS)
+    assert [(row["device"], row["seconds"], row["n"]) for row in took.rows] == [("here", 4, len(found))]
     (row,) = table.rows
     assert [row[key] for key in ("tp", "fp", "fn", "tn")] == [2, 0, 0, 2] and row["infected"] == "1 of 2"
     assert row["asr"].startswith("99.000") and row["benign_acc"].startswith("90.000") and row["paper_fn"] == 3
