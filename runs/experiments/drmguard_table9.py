@@ -52,7 +52,7 @@ def variants(preset: Preset, options: Options) -> dict[str, tuple[Search, float]
 
 
 def plan(preset: Preset, options: Options) -> list[Job]:
-    """Scans of benign and WaNet models with every setting."""
+    """Scans of benign and WaNet models with every setting; those of the preset's own are Table 5's."""
     models = options.models or (2 if options.preset == "smoke" else 10)
     source = suspects.sources(preset, options.data)[0]
     benign = suspects.benign(preset, source, models)
@@ -61,17 +61,20 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     for search, share in variants(preset, options).values():
         controls = preset.controls if isinstance(search, SteeredSearch) else None
         if share == 1:
-            jobs += [ScanModel(case, benign[0], search, controls) for case in cases]
+            unlearning = preset.unlearning if search == preset.search else None
+            jobs += [ScanModel(case, benign[0], search, controls, unlearning) for case in cases]
         else:
             jobs += [ScanWithFewer(case, benign[0], search, controls, share=share) for case in cases]
     return jobs
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
-    """One row per setting."""
+    """One row per setting that has scanned benign and backdoored models."""
     published, rows = paper("drmguard_table9"), []
     for name, setting in variants(PRESETS[options.preset], options).items():
         scans = [result for job, result in found.items() if isinstance(job, ScanModel) and _setting(job) == setting]
+        if len({scan["attack"] is None for scan in scans}) < 2:
+            continue  # not scanned yet
         row: dict[str, Any] = {"setting": name, **identification.counts(scans)._asdict()}
         row |= {
             "accuracy": str(statistics.accuracy(identification.right(scans))),

@@ -172,6 +172,9 @@ def test_every_setting_of_table_9_has_its_own_jobs():
     constant = [job for job in plan if job.controls is None]
     assert constant and all(isinstance(job.search, PaperSearch) for job in constant)
     assert all(need.share == job.share for job in plan if isinstance(job, ScanWithFewer) for need in job.needs[2:])
+    assert {job for job in plan if job.search == PRESET.search and type(job) is ScanModel} <= set(
+        drmguard_table5.plan(PRESET, OPTIONS)
+    )
 
 
 def test_rows_of_table_9_by_hand():
@@ -183,6 +186,8 @@ def test_rows_of_table_9_by_hand():
         margin = 2.0 if blind or attack else 0.5
         found[job] = _scan(attack, margin, runs=[{"met": True}, {"met": attack is None}])
     (table,) = drmguard_table9.tables(found, OPTIONS)
+    steered = {job: scan for job, scan in found.items() if job.search == PRESET.search and type(job) is ScanModel}
+    assert [row["setting"] for row in drmguard_table9.tables(steered, OPTIONS)[0].rows] == ["steered"]
     rows = {row["setting"]: row for row in table.rows}
     collapsed = rows["printed, without momentum reverse trigger"]
     assert (collapsed["tp"], collapsed["fp"], collapsed["fn"], collapsed["tn"]) == (2, 2, 0, 0)
