@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.contract import Task
-from data_prep.mirroring import SIGNS
+from data_prep.contract import GAZE, HEAD_POSE, Task
+
+_SIGNS = {GAZE: (1, -1), HEAD_POSE: (-1, 1, -1)}  # left and right change places: yaw and roll turn round, pitch stays
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Augmentation:
     @classmethod
     def of(cls, task: Task, **shares: float) -> Augmentation:
         """Changes for a task; ``shares`` other than the default."""
-        return cls(SIGNS[task], **shares)
+        return cls(_SIGNS[task], **shares)
 
     def apply(
         self, images: np.ndarray, targets: np.ndarray, random: np.random.Generator

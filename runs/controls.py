@@ -4,15 +4,15 @@ cost."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
 
 from data_prep import image_table
-from data_prep.contract import Split
+from data_prep.augmentation import Augmentation
+from data_prep.contract import Split, Task
 from data_prep.journal import NO_JOURNAL, Journal
-from data_prep.mirroring import with_mirror_images
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, cheapest_runs
 from drmguard_tf.reference import examine
@@ -26,18 +26,22 @@ from runs.data_folder import CONTROLS
 class Controls:
     """How many controls there are and how they are trained.
 
+    A benign set is small, and a control that knows its pictures by heart is costlier to collapse than a well-trained
+    model, so it would draw the line too high. Therefore controls see every image changed at random.
+
     Attributes:
         count: of controls, 2 or more; the fewer, the lower the line lies below their prices.
-        training: their training; the architecture is the suspect's.
-        mirror: learn mirror images too. A benign set is small, and a control that knows its pictures by heart is
-            costlier to collapse than a well-trained model, so it would draw the line too high.
+        training: their training; the architecture is the suspect's, and the augmentation is added.
         seed: of the first; the others follow.
     """
 
     count: int = 6
-    training: Training = Training(steps=1500, learning_rate=0.004, milestones=(0.6, 0.85))
-    mirror: bool = True
+    training: Training = Training(steps=3000, learning_rate=0.01, milestones=(0.8, 0.95))
     seed: int = 1000
+
+    def training_for(self, task: Task) -> Training:
+        """How a control of a task is trained."""
+        return replace(self.training, augmentation=Augmentation.of(task))
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Job:
     controls: Controls
     index: int
     search: Search
+
+    @property
+    def training(self) -> Training:
+        """How the control is trained."""
+        return self.controls.training_for(image_table.task_of(self.benign))
 
 
 def calibrate(
@@ -84,7 +93,8 @@ def calibrate(
 def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: int, home: Path | None = None) -> Job:
     """One control of :func:`calibrate`, for :func:`cost_of_control`."""
     data = image_table.read(benign)[1]
-    made_by = (_architecture(safety.load_model(suspect)), controls.training, controls.mirror)
+    training = controls.training_for(image_table.task_of(benign))
+    made_by = (_architecture(safety.load_model(suspect)), training)
     folder = (home or benign / CONTROLS) / store.digest((*made_by, store.digest_of_arrays(data.images, data.targets)))
     return Job(suspect, benign, folder, controls, index, search)
 
@@ -101,14 +111,12 @@ def cost_of_control(job: Job, journal: Callable[[str], Journal] = lambda name: N
     runs = job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal)
     Calibration.of_controls([runs, runs])  # refuses costs that are no numbers, before they are kept
     costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
-    store.write_json(found, {"costs": costs, "search": job.search, "training": job.controls.training, "seed": seed})
+    store.write_json(found, {"costs": costs, "search": job.search, "training": job.training, "seed": seed})
     return costs
 
 
 def _train(job: Job, data: Split, seed: int, path: Path, journal: Journal) -> tf.keras.Model:
-    if job.controls.mirror:
-        data = with_mirror_images(data, image_table.task_of(job.benign))
-    model = job.controls.training.fit(data, seed=seed, like=safety.load_model(job.suspect), journal=journal)
+    model = job.training.fit(data, seed=seed, like=safety.load_model(job.suspect), journal=journal)
     store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
     return model
 
