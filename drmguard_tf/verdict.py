@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from drmguard_tf.calibrate import cheapest_runs
+from drmguard_tf.calibrate import cheapest_runs, woken
 from drmguard_tf.reversal import Run, settled
 
 _REPLICATES = 1000
@@ -17,10 +17,10 @@ _REPLICATES = 1000
 class Threshold(Protocol):
     """Where the line is drawn."""
 
-    def of(self, family: str) -> float:
-        """Threshold of a family, in its own price."""
+    def of(self, family: str, *, woken: bool = False) -> float:
+        """Threshold of a family, in its own price; ``woken`` says whether the model has a compromised channel."""
 
-    def chance(self, family: str, cost: float) -> float | None:
+    def chance(self, family: str, cost: float, *, woken: bool = False) -> float | None:
         """Chance that a benign model is as cheap as ``cost``, None where that is not known."""
 
 
@@ -102,18 +102,19 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
             raise ValueError(
                 f"the {run.family} search with seed {run.seed} diverged; repeat the scan with another --seed"
             )
-    best = cheapest_runs(runs)
-    decider = max(best.values(), key=lambda run: (run.met, threshold.of(run.family) / run.cost))
-    line = threshold.of(decider.family)
+    best, channel = cheapest_runs(runs), woken(runs)
+    lines = {family: threshold.of(family, woken=channel) for family in best}
+    decider = max(best.values(), key=lambda run: (run.met, lines[run.family] / run.cost))
+    line = lines[decider.family]
     backdoored = bool(decider.met and decider.cost <= line)
-    margins = _bootstrap(runs, threshold, np.random.default_rng(seed))
+    margins = _bootstrap(runs, lines, np.random.default_rng(seed))
     return Verdict(
         backdoored=backdoored,
         family=decider.family,
         score=decider.cost,
         threshold=line,
         margin=line / decider.cost if decider.met else 0.0,
-        chance_if_benign=threshold.chance(decider.family, decider.cost),
+        chance_if_benign=threshold.chance(decider.family, decider.cost, woken=channel),
         certainty=float(np.mean((margins >= 1) == backdoored)),
         interval=(float(np.quantile(margins, 0.05)), float(np.quantile(margins, 0.95))),
         target_estimate=decider.target_estimate,
@@ -128,7 +129,7 @@ def _agreement(runs: Sequence[Run], decider: Run) -> float:
     return float(np.mean(np.array(apart) <= Verdict.AGREE_DEG))
 
 
-def _bootstrap(runs: Sequence[Run], threshold: Threshold, rng: np.random.Generator) -> np.ndarray:
+def _bootstrap(runs: Sequence[Run], lines: Mapping[str, float], rng: np.random.Generator) -> np.ndarray:
     """Margins of replicates that draw restarts per family, and mini-batches per run, with replacement."""
     margins = np.zeros(_REPLICATES)
     for family in dict.fromkeys(run.family for run in runs):
@@ -137,7 +138,7 @@ def _bootstrap(runs: Sequence[Run], threshold: Threshold, rng: np.random.Generat
         costs[[not run.met for run in mine]] = np.inf
         drawn = rng.integers(len(mine), size=(len(mine), _REPLICATES))
         cheapest = np.take_along_axis(costs, drawn, axis=0).min(axis=0)
-        margins = np.maximum(margins, threshold.of(family) / cheapest)
+        margins = np.maximum(margins, lines[family] / cheapest)
     return margins
 
 

@@ -13,7 +13,7 @@ from data_prep.splits import random_share
 from data_prep.threat import Suspect
 from dhbe_tf.training import Classification
 from drmguard_tf import losses
-from drmguard_tf.calibrate import Calibration, cheapest_runs
+from drmguard_tf.calibrate import Calibration, Control
 from drmguard_tf.classification import ClassifierGuard, infected_class
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import ReversedTrigger, Search
@@ -74,13 +74,12 @@ class ClassControl:
         return ()
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``costs``, the cheapest per family."""
+        """Returns ``costs``, the cheapest per family, and ``woken`` (:class:`drmguard_tf.calibrate.Control`)."""
         benign, search, seed = self.defender.benign(), self.defender.search, _FIRST_CONTROL + self.index
         model = self.defender.of_controls.fit(benign, seed=seed, journal=desk.journal("training"))
         reference = ClassifierGuard(search).examine(_suspect(model, benign))
         runs = search.run(reference, seed=seed, journals=desk.journal)
-        Calibration.of_controls([runs, runs])  # refuses costs that are no numbers, before they are kept
-        return {"costs": {family: run.cost for family, run in cheapest_runs(runs).items()}}
+        return dict(Control.of(runs)._asdict())
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,7 @@ class ScanClassifier:
         of them of the attacked class; ``answers`` the classes that the model gives to the reversed ones.
         """
         model, record, search = model_of(self.suspect, desk), desk.result(self.suspect), self.defender.search
-        costs = [desk.result(control)["costs"] for control in self._controls]
-        line = Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in search.families))
+        line = Calibration.of_controls([Control(**desk.result(control)) for control in self._controls])
         guard, benign = ClassifierGuard(search, line), self.defender.benign()
         suspect = _suspect(model, benign)
         verdict, spent = metered(lambda: guard.detect(suspect, seed=self.seed, journals=desk.journal), desk.clock)

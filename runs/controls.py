@@ -14,7 +14,7 @@ from data_prep.augmentation import Augmentation
 from data_prep.contract import Split, Task
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
-from drmguard_tf.calibrate import Calibration, cheapest_runs
+from drmguard_tf.calibrate import Calibration, Control
 from drmguard_tf.reference import examine
 from drmguard_tf.reversal import Search
 from drmguard_tf.training import Training
@@ -83,15 +83,15 @@ def calibrate(
         progress: called with the number of controls finished.
     """
     jobs = [job(suspect, benign, controls, search, index, home) for index in range(controls.count)]
-    costs = []
-    for cost in parallel.spread(cost_of_control, jobs, workers=workers):
-        costs.append(cost)
-        progress(len(costs))
-    return Calibration(tuple((family, tuple(cost[family] for cost in costs)) for family in search.families))
+    found = []
+    for control in parallel.spread(search_control, jobs, workers=workers):
+        found.append(control)
+        progress(len(found))
+    return Calibration.of_controls(found)
 
 
 def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: int, home: Path | None = None) -> Job:
-    """One control of :func:`calibrate`, for :func:`cost_of_control`."""
+    """One control of :func:`calibrate`, for :func:`search_control`."""
     data = image_table.read(benign)[1]
     training = controls.training_for(image_table.task_of(benign))
     made_by = (_architecture(safety.load_model(suspect)), training)
@@ -99,20 +99,21 @@ def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: 
     return Job(suspect, benign, folder, controls, index, search)
 
 
-def cost_of_control(job: Job, journal: Callable[[str], Journal] = lambda name: NO_JOURNAL) -> dict[str, float]:
-    """Cheapest cost per family of one control; trained and searched unless that was done before."""
+def search_control(job: Job, journal: Callable[[str], Journal] = lambda name: NO_JOURNAL) -> Control:
+    """What one control costs; trained and searched unless that was done before."""
     seed = job.controls.seed + job.index
     path = job.folder / f"control-{seed}.h5"
     found = job.folder / f"control-{seed}-{store.digest(job.search)}.json"
     if found.is_file():
-        return store.read_json(found)["costs"]
+        kept = store.read_json(found)
+        if "woken" in kept:  # what was kept before channels counted is searched again
+            return Control(kept["costs"], kept["woken"])
     data = image_table.read(job.benign)[1]
     model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path, journal("training"))
-    runs = job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal)
-    Calibration.of_controls([runs, runs])  # refuses costs that are no numbers, before they are kept
-    costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
-    store.write_json(found, {"costs": costs, "search": job.search, "training": job.training, "seed": seed})
-    return costs
+    control = Control.of(job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal))
+    made_by = {"search": job.search, "training": job.training, "seed": seed}
+    store.write_json(found, {**control._asdict(), **made_by})
+    return control
 
 
 def _train(job: Job, data: Split, seed: int, path: Path, journal: Journal) -> tf.keras.Model:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from data_prep import image_table
 from data_prep.configuration import Configuration
 from data_prep.journal import Journal
-from drmguard_tf import metrics
+from drmguard_tf import calibrate, metrics
 from drmguard_tf.baselines.mitigation import Mitigation
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.reversal import Search
@@ -131,10 +131,10 @@ class Control:
         return (Train(self.case),)
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``costs``, the cheapest per family."""
+        """Returns ``costs``, the cheapest per family, and ``woken`` (:class:`drmguard_tf.calibrate.Control`)."""
         model, benign = model_of(self.case, desk), self.benign(desk)
         control = controls.job(model, benign, self.controls, self.search, self.index)
-        return {"costs": controls.cost_of_control(control, desk.journal)}
+        return dict(controls.search_control(control, desk.journal)._asdict())
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,8 @@ class ScanModel:
     def question(self, desk: Desk) -> tuple[Scan, Union[Calibration, PaperThreshold]]:
         """What is asked about the model, and the line that it is judged by."""
         model, benign = model_of(self.case, desk), self.benign(desk)
-        costs = [desk.result(control)["costs"] for control in self._controls]
-        families = [(family, tuple(cost[family] for cost in costs)) for family in self.search.families]
-        line = Calibration(tuple(families)) if costs else PaperThreshold()
+        found = [calibrate.Control(**desk.result(control)) for control in self._controls]
+        line = Calibration.of_controls(found) if found else PaperThreshold()
         return Scan(model, benign, self.search, self.controls, self.seed), line
 
     def do(self, desk: Desk) -> dict[str, Any]:

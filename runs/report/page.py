@@ -181,7 +181,8 @@ def _evidence(page: Page, family: str) -> _Evidence:
     if page.controls is None:
         costs, threshold = [], page.scans[0].verdict["threshold"]  # a constant is the same for every family
     else:
-        costs, threshold = page.controls.costs[family], page.controls.thresholds[family]
+        judged = [scan.verdict["threshold"] for scan in page.scans if scan.verdict["family"] == family]
+        costs, threshold = page.controls.costs[family], max(judged, default=page.controls.thresholds[family])
     return _Evidence(words.family(family), figures.evidence(words.family(family).name, costs, threshold, rows))
 
 

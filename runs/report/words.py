@@ -164,7 +164,12 @@ def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> 
         return f"{whose} a model backdoored at {line} or less; no benign models were measured for comparison."
     least, most = percent(min(controls)), percent(max(controls))
     needed = least if least == most else f"{least} to {most}"
-    return f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}."
+    said = f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}"
+    if verdict["family"] == "generator" and any(run.get("woken") for run in verdict["runs"]):
+        return (
+            f"{said}, higher than for others: a channel that rests on benign images and decides alone is evidence too."
+        )
+    return f"{said}."
 
 
 def advice(verdict: Mapping[str, Any], *, cleaned: bool, attacked: bool) -> str:

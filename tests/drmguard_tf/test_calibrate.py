@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drmguard_tf.calibrate import Calibration, PaperThreshold, cheapest_runs
+from drmguard_tf.calibrate import (
+    Calibration,
+    Control,
+    PaperThreshold,
+    Usual,
+    cheapest_runs,
+    moderated,
+)
 from drmguard_tf.reversal import Run
 
 
@@ -13,50 +20,81 @@ def _run(family: str, cost: float, *, met: bool = True, seed: int = 0) -> Run:
     return Run(family, seed, cost, 0.1, met, np.zeros(2), np.zeros((10, 5), np.float32), trigger=None)
 
 
-# Three controls, two families: 5 % are shared, so t is taken at 0.025 with 3 - 1 = 2 degrees of freedom.
-# scipy.stats.t.ppf(0.025, 2) = -4.302653, as in any table.
+# Three controls, two families without a usual spread: 5 % are shared, so t is taken at 0.025 with 3 - 1 = 2 degrees of
+# freedom. scipy.stats.t.ppf(0.025, 2) = -4.302653, as in any table.
 T = -4.302653
-TWO = Calibration((("patch", (0.02, 0.04, 0.08)), ("warp", (0.1, 0.1, 0.1))))
+TWO = Calibration((("one", (0.02, 0.04, 0.08)), ("other", (0.1, 0.1, 0.1))))
 
 
 def test_threshold_by_hand():
     # logs are ln 0.04 + (-ln 2, 0, ln 2): mean ln 0.04, standard deviation sqrt((ln 2)^2 * 2 / 2) = ln 2;
     # a prediction for one more model widens it by sqrt(1 + 1/3)
-    assert TWO.of("patch") == pytest.approx(0.04 * np.exp(T * np.log(2) * np.sqrt(4 / 3)), rel=1e-5)
+    assert TWO.of("one") == pytest.approx(0.04 * np.exp(T * np.log(2) * np.sqrt(4 / 3)), rel=1e-5)
 
 
 def test_controls_that_agree_keep_a_least_spread():
-    assert TWO.of("warp") == pytest.approx(0.1 * np.exp(T * 0.1 * np.sqrt(4 / 3)), rel=1e-5)
+    assert TWO.of("other") == pytest.approx(0.1 * np.exp(T * 0.1 * np.sqrt(4 / 3)), rel=1e-5)
 
 
 def test_chance_at_the_threshold_is_the_level():
-    assert TWO.chance("patch", TWO.of("patch")) == pytest.approx(0.05)
-    assert TWO.chance("warp", TWO.of("warp")) == pytest.approx(0.05)
+    assert TWO.chance("one", TWO.of("one")) == pytest.approx(0.05)
+    assert TWO.chance("other", TWO.of("other")) == pytest.approx(0.05)
 
 
 def test_chance_never_exceeds_one():
-    assert TWO.chance("patch", 0.04) == pytest.approx(1)  # the median benign cost, for two families: 2 * 0.5
-    assert TWO.chance("patch", 10.0) == 1
+    assert TWO.chance("one", 0.04) == pytest.approx(1)  # the median benign cost, for two families: 2 * 0.5
+    assert TWO.chance("one", 10.0) == 1
 
 
 def test_more_spread_lowers_the_threshold():
-    narrow, wide = (Calibration((("patch", costs),)) for costs in ((0.03, 0.04, 0.16 / 3), (0.02, 0.04, 0.08)))
-    assert wide.of("patch") < narrow.of("patch") < 0.04  # both have the geometric mean 0.04
+    narrow, wide = (Calibration((("one", costs),)) for costs in ((0.03, 0.04, 0.16 / 3), (0.02, 0.04, 0.08)))
+    assert wide.of("one") < narrow.of("one") < 0.04  # both have the geometric mean 0.04
 
 
 def test_a_stricter_level_lowers_the_threshold():
-    assert Calibration(TWO.costs, level=0.01).of("patch") < TWO.of("patch")
+    assert Calibration(TWO.costs, level=0.01).of("one") < TWO.of("one")
 
 
 def test_one_control_is_no_calibration():
     with pytest.raises(ValueError, match="at least two benign controls"):
-        Calibration((("patch", (0.1, 0.2)), ("warp", (0.1,))))
+        Calibration((("one", (0.1, 0.2)), ("other", (0.1,))))
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), 0.0, float("inf")])
 def test_a_control_that_diverged_is_no_calibration(wrong):
     with pytest.raises(ValueError, match="finite and above zero"):
-        Calibration((("patch", (0.1, wrong)),))
+        Calibration((("one", (0.1, wrong)),))
+
+
+def test_a_usual_spread_moderates_that_of_the_controls():
+    # own variance 0.3 ** 2 with 2 degrees of freedom, usual one 0.1 ** 2 with 6: (2 * 0.09 + 6 * 0.01) / 8 = 0.03
+    logs = np.array([-0.3, 0.0, 0.3])
+    spread, degrees = moderated(logs, Usual(0.1, 6))
+    assert spread == pytest.approx(0.03**0.5) and degrees == 8
+    assert moderated(logs, None) == (pytest.approx(0.3), 2)
+    assert moderated(np.zeros(3), None) == (0.1, 2)  # controls that agree by chance
+
+
+def test_a_compromised_channel_raises_the_line_of_generators_alone():
+    line = Calibration((("patch", (0.02,) * 6), ("warp", (0.07,) * 6), ("generator", (0.05,) * 6)))
+    assert line.of("patch", woken=True) == line.of("patch") and line.of("warp", woken=True) == line.of("warp")
+    # no spread but the usual one, 0.45, with 10 of 15 degrees of freedom: 0.45 * sqrt(10 / 15) = 0.36742;
+    # 5 % for three families, half of a share each: 0.05 / 6 = 0.00833, and divided by 1 / 8 that is 0.0667;
+    # scipy.stats.t.ppf of these with 15 degrees of freedom: -2.69374 and -1.58714
+    spread = 0.36742 * np.sqrt(7 / 6)
+    assert line.of("generator") == pytest.approx(0.05 * np.exp(-2.69374 * spread), rel=1e-4)
+    assert line.of("generator", woken=True) == pytest.approx(0.05 * np.exp(-1.58714 * spread), rel=1e-4)
+    for woken in (False, True):
+        assert line.chance("generator", line.of("generator", woken=woken), woken=woken) == pytest.approx(0.05)
+
+
+def test_channels_in_controls_lower_that_line_again():
+    costs = (("generator", (0.04, 0.05, 0.06, 0.07)),)
+    lines = [Calibration(costs, woken=count).of("generator", woken=True) for count in (0, 2, 4)]
+    assert lines[0] > lines[1] > lines[2] > Calibration(costs).of("generator")
+    assert Calibration(costs, level=0.9).of("generator", woken=True) == pytest.approx(
+        np.exp(np.log(costs[0][1]).mean())
+    )
 
 
 def test_the_papers_constant_says_nothing_about_warps():
@@ -65,9 +103,16 @@ def test_the_papers_constant_says_nothing_about_warps():
 
 
 def test_controls_speak_by_their_cheapest_runs():
-    first = [_run("patch", 0.3), _run("patch", 0.2), _run("warp", 0.05)]
-    second = [_run("patch", 0.4), _run("patch", 0.5), _run("warp", 0.06)]
-    assert Calibration.of_controls([first, second]).costs == (("patch", (0.2, 0.4)), ("warp", (0.05, 0.06)))
+    first = [_run("patch", 0.3), _run("patch", 0.2), _run("generator", 0.05)]
+    second = [_run("patch", 0.4), _run("patch", 0.5), _run("generator", 0.06)._replace(woken="relu[3]")]
+    line = Calibration.of_controls([Control.of(first), Control.of(second)])
+    assert line.costs == (("patch", (0.2, 0.4)), ("generator", (0.05, 0.06))) and line.woken == 1
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 0.0])
+def test_a_control_without_a_price_is_none(wrong):
+    with pytest.raises(ValueError, match="finite and above zero"):
+        Control.of([_run("patch", wrong)])
 
 
 def test_a_run_that_met_its_bound_is_preferred_to_a_cheaper_one():

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from drmguard_tf.calibrate import PaperThreshold
+from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.reversal import Run
 from drmguard_tf.verdict import Verdict, decide
 
@@ -18,10 +18,10 @@ class Lines:
     def __init__(self, **lines: float) -> None:
         self.lines = lines
 
-    def of(self, family: str) -> float:
+    def of(self, family: str, *, woken: bool = False) -> float:
         return self.lines[family]
 
-    def chance(self, family: str, cost: float) -> float | None:
+    def chance(self, family: str, cost: float, *, woken: bool = False) -> float | None:
         return None
 
 
@@ -46,6 +46,16 @@ def test_the_decider_is_the_family_furthest_below_its_own_line():
     found = _decide(_run(0.05), _run(0.016, "warp"), line=lines)
     assert (found.family, found.score, found.threshold) == ("patch", 0.05, 0.1)
     assert found.margin == pytest.approx(2)
+
+
+def test_a_model_with_a_compromised_channel_is_judged_by_the_higher_line():
+    line = Calibration((("generator", (0.04, 0.05, 0.06, 0.05)),))
+    between = (line.of("generator") + line.of("generator", woken=True)) / 2
+    cheapest, dear = _run(between, "generator"), _run(0.05, "generator", seed=1)
+    assert not _decide(cheapest, dear, line=line).backdoored
+    found = _decide(cheapest, dear._replace(woken="relu[3]"), line=line)  # also by the run that was not begun so
+    assert found.backdoored and found.threshold == line.of("generator", woken=True)
+    assert found.chance_if_benign == line.chance("generator", between, woken=True) < 0.05
 
 
 @pytest.mark.parametrize("cost, backdoored", [(0.02, True), (0.03, True), (0.031, False)])
