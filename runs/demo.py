@@ -13,7 +13,6 @@ import numpy as np
 
 from data_prep import image_table
 from data_prep.contract import Split
-from drmguard_tf.training import Training
 from runs import cases, export, guarding, inspection, judging, parallel, safety, store, views
 from runs.cases import Case, Source
 from runs.controls import Controls
@@ -28,11 +27,11 @@ def demo_preset(name: str) -> Preset:
     if name == "smoke":
         return PRESETS["smoke"]
     cpu = PRESETS["cpu"]
-    brief = Training(steps=1000, learning_rate=0.004, milestones=(0.6, 0.85))
+    brief = replace(cpu.training, steps=2000, learning_rate=0.004, milestones=(0.6, 0.85))
     return replace(
         cpu,
         heads=replace(cpu.heads, count=8000),
-        training=replace(cpu.training, steps=2000, learning_rate=0.004, milestones=(0.6, 0.85)),
+        training=brief,
         search=replace(cpu.search, families=("patch", "warp")),
         controls=Controls(count=4, training=brief),
     )
