@@ -96,7 +96,8 @@ class Calibration:
 
     Log costs of benign models are taken as normal, so the threshold of a family is the lower end of the prediction
     interval for one more benign model, at ``level`` shared by all families. Their variance is that of the controls
-    together with the usual one of the family, weighed by degrees of freedom (a moderated t, as in Smyth, 2004).
+    together with the usual one of the family, weighed by degrees of freedom (a moderated t, as in Smyth, 2004), or that
+    of the controls alone where it is larger.
 
     A compromised channel is evidence of its own. Of n controls k have one, so a benign model is expected to have one
     with a chance of ``(k + 1) / (n + 2)``. Half of the generators' share of the level is for models without, the other
@@ -155,12 +156,16 @@ class Calibration:
 
 
 def moderated(logs: np.ndarray, usual: Usual | None) -> tuple[float, int]:
-    """Standard deviation of log costs (n,), two or more, moderated by the usual one, and its degrees of freedom."""
-    own = len(logs) - 1
+    """Standard deviation of log costs (n,), two or more, moderated by the usual one, and its degrees of freedom.
+
+    Never less than the costs' own: on data that is harder than that of the usual one, models differ more.
+    """
+    own, degrees = float(logs.std(ddof=1)), len(logs) - 1
     if usual is None:
-        return max(float(logs.std(ddof=1)), _LEAST_SPREAD), own
-    degrees = own + usual.degrees
-    return float(np.sqrt((own * logs.var(ddof=1) + usual.degrees * usual.spread**2) / degrees)), degrees
+        return max(own, _LEAST_SPREAD), degrees
+    together = degrees + usual.degrees
+    joined = float(np.sqrt((degrees * own**2 + usual.degrees * usual.spread**2) / together))
+    return max(own, joined), together
 
 
 def cheapest_runs(runs: Sequence[Run]) -> dict[str, Run]:

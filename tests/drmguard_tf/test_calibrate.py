@@ -67,10 +67,11 @@ def test_a_control_that_diverged_is_no_calibration(wrong):
 
 
 def test_a_usual_spread_moderates_that_of_the_controls():
-    # own variance 0.3 ** 2 with 2 degrees of freedom, usual one 0.1 ** 2 with 6: (2 * 0.09 + 6 * 0.01) / 8 = 0.03
+    # own variance 0.1 ** 2 with 2 degrees of freedom, usual one 0.2 ** 2 with 6: (2 * 0.01 + 6 * 0.04) / 8 = 0.0325
+    spread, degrees = moderated(np.array([-0.1, 0.0, 0.1]), Usual(0.2, 6))
+    assert spread == pytest.approx(0.0325**0.5) and degrees == 8
     logs = np.array([-0.3, 0.0, 0.3])
-    spread, degrees = moderated(logs, Usual(0.1, 6))
-    assert spread == pytest.approx(0.03**0.5) and degrees == 8
+    assert moderated(logs, Usual(0.2, 6)) == (pytest.approx(0.3), 8)  # never less than their own
     assert moderated(logs, None) == (pytest.approx(0.3), 2)
     assert moderated(np.zeros(3), None) == (0.1, 2)  # controls that agree by chance
 
