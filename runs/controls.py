@@ -106,8 +106,7 @@ def search_control(job: Job, journal: Callable[[str], Journal] = lambda name: NO
     found = job.folder / f"control-{seed}-{store.digest(job.search)}.json"
     if found.is_file():
         kept = store.read_json(found)
-        if "woken" in kept:  # what was kept before channels counted is searched again
-            return Control(kept["costs"], kept["woken"])
+        return Control(kept["costs"], kept["woken"])
     data = image_table.read(job.benign)[1]
     model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path, journal("training"))
     control = Control.of(job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal))
