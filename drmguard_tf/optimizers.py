@@ -5,7 +5,8 @@ Keras replaced its optimizers in TF 2.11; the classic ones live on as ``legacy``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,3 +21,13 @@ class Adam(getattr(tf.keras.optimizers, "legacy", tf.keras.optimizers).Adam):  #
         from a checkpoint at once.
         """
         self._create_all_weights(variables)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, tf.Variable]], **options: Any) -> Any:
+        """One step; gradients are summed over devices where there are several.
+
+        Not on one device: there the sum is the gradient, and TensorFlow keeps for good each sum that is compiled,
+        and all constants of the function with it.
+        """
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            options["experimental_aggregate_gradients"] = False
+        return super().apply_gradients(grads_and_vars, **options)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import tensorflow as tf
 
@@ -24,3 +27,23 @@ def test_values_and_slopes_are_those_of_clip_by_value():
 
 def test_it_can_be_compiled():
     assert tf.function(into_range)(VALUES).numpy().max() == 1
+
+
+def test_what_it_was_compiled_with_is_let_go():
+    constant = tf.random.uniform((7,))
+    held, slope = weakref.ref(constant), _slope(constant)
+    slope()
+    del slope, constant
+    gc.collect()
+    assert held() is None
+
+
+def _slope(constant: tf.Tensor):
+    @tf.function
+    def slope() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(VALUES)
+            images = into_range(VALUES * constant)
+        return tape.gradient(images, VALUES)
+
+    return slope

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,6 +48,18 @@ def _colour_model(corner_weight: float) -> tf.keras.Model:
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     return examine(Suspect(_colour_model(0.0), _benign()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_search_lets_go_of_what_it_was_compiled_with(family):
+    held = []
+    for _ in range(3):
+        examined = examine(Suspect(_colour_model(0.0), _benign()))
+        replace(BRIEF, families=(family,)).run(examined, seed=0)
+        held.append(weakref.ref(examined.images))
+        del examined
+    gc.collect()
+    assert sum(images() is not None for images in held) <= 1  # TensorFlow may keep the last
 
 
 @pytest.mark.parametrize("family", FAMILIES)
