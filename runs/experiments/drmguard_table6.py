@@ -3,8 +3,7 @@
 Gaze and head pose, 10 models of every attack; the models and DRMGuard's scans are those of drmguard_table5. The clean
 error RE after the mitigation, which the paper does not report, and the gain over plain fine-tuning stand in every row.
 Aimed at: after DRMGuard, AE at least 4 times its value before, DAE at most 1.5 times RE, RE at most 1.1 times its value
-before, and a lower DAE than every other method. DRMGuard and fine-tuning have been run on two gaze models of
-every attack, see MEASURED.md.
+before, and a lower DAE than every other method. Two to five models of every attack have been cleaned, see MEASURED.md.
 
     drmguard reproduce run drmguard_table6 --preset cpu --models 3      12 scans and 36 mitigations a task
     drmguard reproduce run drmguard_table6 --preset cpu --data TABLE    the task of an image table alone
