@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from runs import erasing_tables
 from runs.earth_movers import Costs
 from runs.experiments import Options
 from runs.figures import Figure
@@ -23,7 +24,7 @@ from runs.tables import Table
 
 def plan(preset: Preset, options: Options) -> list[Job]:
     """One job; all presets are alike."""
-    return [Costs(str(options.data or "digits"))]
+    return [Costs(erasing_tables.data(options))]
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from runs import erasing_tables
 from runs.earth_movers import Distances
 from runs.experiments import Options
 from runs.figures import Figure
@@ -24,7 +25,7 @@ _PAPER = {10: "CIFAR10", 100: "CIFAR100"}  # of photographs, by the number of cl
 
 def plan(preset: Preset, options: Options) -> list[Job]:
     """One job; all presets are alike."""
-    return [Distances(str(options.data or "digits"))]
+    return [Distances(erasing_tables.data(options))]
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_prep import digits
+from runs import jobs
 from runs.earth_movers import Costs, Distances
 from runs.experiments import Options, dhbe_table1, dhbe_table2
 from runs.presets import PRESETS
@@ -36,3 +37,15 @@ def test_photographs_stand_beside_the_paper_s_of_as_many_classes():
     result = {"closest": ["cat", "dog"], "least": 1.0, "mean": 2.0, "values": 3072, "images": 5, "classes": 100}
     (table,) = dhbe_table2.tables({Distances("x"): result}, Options("cpu", data=Path("somewhere/batches")))
     assert table.rows[0]["paper_mean"] == pytest.approx(1060.27) and table.rows[0]["model"] == "batches (3072)"
+
+
+@pytest.mark.parametrize("table", [dhbe_table1, dhbe_table2])
+def test_results_on_a_folder_belong_to_its_content(table, tmp_path):
+    names = []
+    for place in ("here", "there"):
+        (tmp_path / place / "batches").mkdir(parents=True)
+        (tmp_path / place / "batches" / "file").write_text("same")
+        (job,) = table.plan(PRESETS["cpu"], Options("cpu", data=tmp_path / place / "batches"))
+        names.append(jobs.key(job))
+        assert str(tmp_path) not in str(jobs.settings(job))
+    assert names[0] == names[1]
