@@ -73,6 +73,6 @@ class DRMGuard(Detection):
 
     def triggers(self, verdict: Verdict) -> list[ReversedTrigger]:
         """The found triggers that count as backdoors; the decider's alone where none does."""
-        lines = {run.family: self.threshold.of(run.family, woken=woken(verdict.runs)) for run in verdict.runs}
-        cheap = [run for run in verdict.runs if run.met and run.cost <= lines[run.family]]
+        channel = woken(verdict.runs)
+        cheap = [run for run in verdict.runs if run.met and run.cost <= self.threshold.of(run.family, woken=channel)]
         return [run.trigger for run in cheap or verdict.runs if cheap or run.family == verdict.family]
