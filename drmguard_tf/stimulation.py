@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from drmguard_tf import losses
 from drmguard_tf.reference import Reference
+from drmguard_tf.unfolding import unfolded
 
 _IMAGES = 16  # benign ones that are looked at
 _AT_ONCE = 4  # channels in a batch
@@ -35,7 +36,7 @@ class Channel(NamedTuple):
     """A channel of an activation layer and what its stimulation does.
 
     Attributes:
-        layer: name of the layer.
+        layer: name of the layer in the unfolded graph.
         place: of the channel there.
         level: what is strong in that layer; the channel is set to four times that.
         use: mean value on benign images, as a share of ``level``; near 0 in a dormant channel.
@@ -74,7 +75,7 @@ def compromised(reference: Reference, bound: float) -> Optional[Channel]:
 def stimulate(reference: Reference, *, most: float = np.inf) -> Iterator[Channel]:
     """Stimulate the channels of the activation layers on maps, all layers but the last, one after the other.
 
-    The last layer's channels only shift the features. Layers inside nested models are left out.
+    The last layer's channels only shift the features. Activations in nested models and in convolutions count too.
 
     Args:
         reference: constants of the suspect.
@@ -83,7 +84,7 @@ def stimulate(reference: Reference, *, most: float = np.inf) -> Iterator[Channel
     Yields:
         The channels in the order of the graph.
     """
-    joint, count = reference.sub.joint, len(reference.images)
+    joint, count = unfolded(reference.sub.joint), len(reference.images)
     names = _activations(joint)[:-1]
     if not names:
         return
@@ -120,7 +121,7 @@ def waking(reference: Reference, channel: Channel) -> tf.keras.Model:
 
     Before the activation, because a dormant ReLU has no slope.
     """
-    joint = reference.sub.joint
+    joint = unfolded(reference.sub.joint)
     before = joint.get_layer(channel.layer).get_input_at(0)
     return tf.keras.Model(joint.inputs, [*joint.outputs, before[..., channel.place]])
 

@@ -108,7 +108,7 @@ def test_layers_of_real_networks_are_stimulated_once_each(architecture):
 
 
 def _unusual(kind: str) -> tf.keras.Model:
-    """Built of what received models are built of: operations, one layer used twice, a model in a model, any size."""
+    """What received models are: operations, a layer used twice, a model in a model, fused activations, any size."""
     size = None if kind == "any size" else SIZE
     images = tf.keras.Input((size, size, 3))
     again, convolution = layers.ReLU(), layers.Conv2D(3, 3, padding="same")
@@ -120,19 +120,21 @@ def _unusual(kind: str) -> tf.keras.Model:
     elif kind == "nested":
         part = tf.keras.Input((SIZE, SIZE, 4))
         x = tf.keras.Model(part, layers.ReLU()(layers.Conv2D(4, 3)(part)))(layers.Resizing(SIZE, SIZE)(x))
+    elif kind == "fused":
+        x = layers.Conv2D(4, 3, activation="relu")(x)
     x = layers.PReLU(shared_axes=(1, 2))(layers.Conv2D(4, 3)(x))
     x = layers.Activation("relu")(layers.Conv2D(4, 3)(x))
     return tf.keras.Model(images, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
 
 
-@pytest.mark.parametrize("kind", ["operations", "used twice", "nested", "any size"])
+@pytest.mark.parametrize("kind", ["operations", "used twice", "nested", "fused", "any size"])
 def test_unusual_models_are_stimulated_and_woken_too(kind):
     tf.keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8), np.zeros((8, 2), np.float32))
     reference = examine(Suspect(_unusual(kind), split))
     found = list(stimulate(reference))
-    assert len(found) == (4 if kind == "used twice" else 8)
+    assert len(found) == {"operations": 12, "nested": 12, "fused": 12}.get(kind, 4 if kind == "used twice" else 8)
     for channel in found[:1] + found[-1:]:
         *_, before = waking(reference, channel)(reference.images)
         assert np.isfinite(before).all() and before.shape.rank == 3
