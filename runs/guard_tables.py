@@ -129,8 +129,8 @@ def margins(found: Found, title: str, label: Label = suspects.kind) -> list[Figu
 def errors(found: Found, title: str, published: str, label: Label = suspects.kind) -> Table:
     """One row per kind of backdoored models and method: errors before and after it, in degrees.
 
-    The clean error RE and the gain over plain fine-tuning, :data:`CONTROL`, stand in every row; what is compared with
-    other models than the row's own, because results are missing, is left out.
+    The clean error RE and the gain over plain fine-tuning, :data:`CONTROL`, stand in every row. All rows of a kind are
+    of the same models: those that every method has cleaned, of the methods that have cleaned any.
 
     Args:
         found: results of scans with unlearning, and of the other mitigations.
@@ -138,20 +138,22 @@ def errors(found: Found, title: str, published: str, label: Label = suspects.kin
         published: name of the paper's numbers.
         label: the kind of a backdoored case; None leaves it out.
     """
-    groups, rows = _measured(found, label), []
-    for (name, method), each in groups.items():
-        before, control = (groups.get((name, other), {}) for other in (BEFORE, CONTROL))
-        row: dict[str, Value] = {"model": f"{name} {method}"}
-        row |= {key: shown([one[key] for one in each.values()]) for key in _ERRORS}
-        row["dae_over_re"] = _mean(each, "dae") / _mean(each, "re")
-        if each.keys() <= before.keys():  # compared on the same models only
-            same = {case: before[case] for case in each}
-            row |= {f"{key}_ratio": _mean(each, key) / _mean(same, key) for key in ("re", "ae")}
-        if method not in (BEFORE, NEVER) and each.keys() <= control.keys():
-            row["gain"] = _mean({case: control[case] for case in each}, "dae") - _mean(each, "dae")
-        rows.append(row)
+    rows = []
+    for name, methods in _measured(found, label).items():
+        common = [case for case in methods[BEFORE] if all(case in each for each in methods.values())]
+        same = {method: [each[case] for case in common] for method, each in methods.items()}
+        for method, each in same.items():
+            row: dict[str, Value] = {"model": f"{name} {method}", "n": len(common)}
+            if common:
+                row |= {key: shown([one[key] for one in each]) for key in _ERRORS}
+                row["dae_over_re"] = _mean(each, "dae") / _mean(each, "re")
+                row |= {f"{key}_ratio": _mean(each, key) / _mean(same[BEFORE], key) for key in ("re", "ae")}
+                if method not in (BEFORE, NEVER) and CONTROL in same:
+                    row["gain"] = _mean(same[CONTROL], "dae") - _mean(each, "dae")
+            rows.append(row)
     columns = {
         "model": "model and method",
+        "n": "models",
         "ae": "AE",
         "dae": "DAE",
         "re": "RE",
@@ -164,6 +166,7 @@ def errors(found: Found, title: str, published: str, label: Label = suspects.kin
     notes = (
         suspects.INTERVAL,
         f"A model that DRMGuard's scan missed stays as it was and counts so in its rows; that happened {missed} times.",
+        "All rows of a kind are of the same models, those that every method has cleaned.",
         f"In rows '{NEVER}' a benign model gets the same triggered images: less than its DAE is more than a removed "
         "backdoor.",
         "The others clean every model, found or not. The paper's are MPIIFaceGaze, 224 px.",
@@ -176,14 +179,15 @@ def _of_backdoored(found: Found, label: Label) -> list[dict[str, Any]]:
     return [result for case, result in pairs if case.attack is not None and label(case) is not None]
 
 
-def _measured(found: Found, label: Label) -> dict[tuple[str, str], dict[Case, dict[str, float]]]:
-    """Errors of every backdoored model by kind and method, in the order of the jobs."""
-    groups: dict[tuple[str, str], dict[Case, dict[str, float]]] = {}
+def _measured(found: Found, label: Label) -> dict[str, dict[str, dict[Case, dict[str, float]]]]:
+    """Errors of every scanned backdoored model by kind and method, in the order of the jobs."""
+    kinds: dict[str, dict[str, dict[Case, dict[str, float]]]] = {}
 
     def note(case: Case, method: str, degrees: Mapping[str, float]) -> None:
         name = label(case)
         if name is not None:
-            groups.setdefault((name, method), {})[case] = {key: degrees[f"{key}_deg"] for key in _ERRORS}
+            of_kind = kinds.setdefault(name, {BEFORE: {}})
+            of_kind.setdefault(method, {})[case] = {key: degrees[f"{key}_deg"] for key in _ERRORS}
 
     for job, result in found.items():
         if isinstance(job, ScanModel) and job.case.attack is not None:
@@ -194,11 +198,11 @@ def _measured(found: Found, label: Label) -> dict[tuple[str, str], dict[Case, di
             note(job.case, OURS, after)
         elif isinstance(job, CleanModel):
             note(job.case, type(job.method).__name__, result["after"])
-    return groups
+    return kinds
 
 
-def _mean(each: Mapping[Case, Mapping[str, float]], key: str) -> float:
-    return sum(one[key] for one in each.values()) / len(each)
+def _mean(each: Sequence[Mapping[str, float]], key: str) -> float:
+    return sum(one[key] for one in each) / len(each)
 
 
 def named(table: Table, name: str, first: str) -> Table:

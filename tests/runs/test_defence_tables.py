@@ -144,12 +144,27 @@ def test_table_6_of_the_cases_that_are_there():
     errors, _ = drmguard_table6.tables(found, OPTIONS)
     ours = next(row for row in errors.rows if row["model"] == "gaze WaNet DRMGuard")
     assert ours["ae"] == "1.000 (n = 1)" and ours["ae_ratio"] == 1 and "gain" not in ours
-    other = next(job for job in plan if isinstance(job, CleanModel) and job.case != scan.case)
-    for job in (tuned, pruned, replace(other, method=tuned.method)):
+    other = next(job for job in plan if isinstance(job, ScanModel) and job.case != scan.case)
+    found |= _found([other], {"SteeredSearch": (0.5, 2.0)})
+    found[other]["metrics"] = {**found[other]["metrics"], "ae_deg": 5.0}
+    for job in (tuned, pruned, replace(tuned, case=other.case)):
         found[job] = {"after": _cleaned(2.0, 9.0, 6.0), "spent": {"seconds": 3.0, "peak_mib": 800.0}, "device": "here"}
     rows = {row["model"]: row for row in drmguard_table6.tables(found, OPTIONS)[0].rows}
-    assert "re_ratio" not in rows["gaze WaNet FineTuning"]  # one of its two models has no figures from before
+    assert {row["n"] for row in rows.values() if "n" in row} == {1}  # fine-pruning has cleaned one
+    assert rows["gaze WaNet undefended"]["ae"] == rows["gaze WaNet DRMGuard"]["ae"] == "1.000 (n = 1)"
     assert rows["gaze WaNet FinePruning"]["gain"] == 0 and rows["gaze WaNet FinePruning"]["ae_ratio"] == 9
+
+
+def test_table_6_shows_no_figures_where_no_model_was_cleaned_by_all():
+    plan = [job for job in drmguard_table6.plan(PRESET, OPTIONS) if "WaNet" in type(job.case.attack).__name__]
+    one, other = [job for job in plan if isinstance(job, ScanModel)][:2]
+    found = _found([one, other], {"SteeredSearch": (0.5, 2.0)})
+    for scan, name in ((one, "FineTuning"), (other, "ANP")):
+        job = next(job for job in plan if job.case == scan.case and isinstance(job, CleanModel) and name in job.name)
+        found[job] = {"after": _cleaned(2.0, 9.0, 6.0), "spent": {"seconds": 3.0, "peak_mib": 800.0}, "device": "here"}
+    rows = drmguard_table6.tables(found, OPTIONS)[0].rows
+    ours = [row for row in rows if "n" in row]  # the others are the paper's
+    assert [(row["n"], "dae" in row) for row in ours] == [(0, False)] * 5
 
 
 def test_table_9_varies_one_thing_at_a_time():
