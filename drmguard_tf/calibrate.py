@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from drmguard_tf.reversal import Run
 
@@ -29,7 +29,9 @@ class Usual:
 _USUAL = {"patch": Usual(0.15), "warp": Usual(0.1), "generator": Usual(0.45)}
 _LEAST_SPREAD = 0.1  # of families without a usual one: a handful of controls can agree by chance
 
-_WAKEABLE = "generator"  # the family whose runs may begin by waking a compromised channel
+_CHANNELS = Usual(0.2)  # of channel shares, likewise (difference 28)
+_SUPPORTED = "generator"  # the family that channels speak for: its triggers are made to wake them
+_DEAR = 0.95  # share of benign models whose generator is cheaper: beyond that it is no trigger, whatever channels tell
 
 _NO_CONSTANT = {
     "warp": "the paper's constant is a share of the largest norm; a warp's displacement is not",
@@ -51,8 +53,8 @@ class PaperThreshold:
     constant: float = 0.03
     feature_re: float = 0.25
 
-    def of(self, family: str, *, woken: bool = False) -> float:
-        """The threshold of a family, in its own price; a compromised channel does not change it.
+    def of(self, family: str, *, channel_share: float | None = None) -> float:
+        """The threshold of a family, in its own price; channels do not change it.
 
         Raises:
             ValueError: for a family that no paper has a constant for.
@@ -61,8 +63,12 @@ class PaperThreshold:
             raise ValueError(_NO_CONSTANT[family])
         return self.feature_re if family == "feature_re" else self.constant
 
-    def chance(self, family: str, cost: float, *, woken: bool = False) -> float | None:
+    def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float | None:
         """Not known for a constant."""
+        return None
+
+    def channel_chance(self, share: float | None) -> float | None:
+        """Not known either."""
         return None
 
 
@@ -71,11 +77,12 @@ class Control(NamedTuple):
 
     Attributes:
         costs: per family the cheapest.
-        woken: whether the control has a compromised channel, see :mod:`drmguard_tf.stimulation`.
+        channel_share: what its channels tell (:attr:`drmguard_tf.stimulation.Channels.share`), None if the search does
+            not look at them.
     """
 
     costs: Mapping[str, float]
-    woken: bool
+    channel_share: float | None
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Control:
@@ -87,7 +94,7 @@ class Control(NamedTuple):
         costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
         if not all(np.isfinite(cost) and cost > 0 for cost in costs.values()):
             raise ValueError(f"costs of benign controls must be finite and above zero, got {costs}")
-        return cls(costs, woken(runs))
+        return cls(costs, channel_share(runs))
 
 
 @dataclass(frozen=True)
@@ -99,22 +106,23 @@ class Calibration:
     together with the usual one of the family, weighed by degrees of freedom (a moderated t, as in Smyth, 2004), or that
     of the controls alone where it is larger.
 
-    A compromised channel is evidence of its own. Of n controls k have one, so a benign model is expected to have one
-    with a chance of ``(k + 1) / (n + 2)``. Half of the generators' share of the level is for models without, the other
-    half for models with a channel, divided by that chance: their line is the higher one.
+    What the channels of a model tell is evidence of its own, for a generator. Half of the generators' share of the
+    level is for the price alone. The other half is for the product of two chances, that a benign model is as cheap and
+    that its channels tell as much; for two independent ones ``P(product <= c) = c * (1 - ln c)`` (Fisher). Where the
+    channels are clear enough, any price counts that is not above nearly all of benign models.
 
     Attributes:
         costs: per family the cheapest cost of every control, two controls or more.
         level: chance that a benign model is flagged, over all families together.
-        woken: how many of the controls have a compromised channel.
+        channel_shares: what the channels of the controls tell; none where the search does not look at them.
     """
 
     costs: tuple[tuple[str, tuple[float, ...]], ...]
     level: float = 0.05
-    woken: int = 0
+    channel_shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if any(len(costs) < 2 for _, costs in self.costs):
+        if any(len(costs) < 2 for _, costs in self.costs) or len(self.channel_shares) == 1:
             raise ValueError("a calibration needs the costs of at least two benign controls for every family")
         if not all(np.isfinite(cost) and cost > 0 for _, costs in self.costs for cost in costs):
             raise ValueError(f"costs of benign controls must be finite and above zero, got {dict(self.costs)}")
@@ -123,36 +131,57 @@ class Calibration:
     def of_controls(cls, controls: Sequence[Control], level: float = 0.05) -> Calibration:
         """Calibrate on what the same search found in benign controls; ``level`` as above."""
         costs = {family: tuple(control.costs[family] for control in controls) for family in controls[0].costs}
-        return cls(tuple(costs.items()), level, sum(control.woken for control in controls))
+        shares = [control.channel_share for control in controls if control.channel_share is not None]
+        return cls(tuple(costs.items()), level, tuple(shares))
 
-    def of(self, family: str, *, woken: bool = False) -> float:
+    def of(self, family: str, *, channel_share: float | None = None) -> float:
         """Threshold of a family, in its own price.
 
         Args:
             family: its name.
-            woken: whether the model under examination has a compromised channel.
+            channel_share: what the channels of the model under examination tell, None if nobody looked.
         """
-        logs, spread, degrees = self._fit(family)
-        level = self.level / self._share(family, woken)
-        return float(np.exp(logs.mean() + stats.t.ppf(min(level, 0.5), degrees) * spread))
+        logs, spread, degrees = _fit(dict(self.costs)[family], _USUAL.get(family))
+        chance = self.level / self._tests(family)
+        channels = self.channel_chance(channel_share)
+        if family == _SUPPORTED and channels is not None:
+            chance = max(chance, min(largest_product(chance) / channels, _DEAR))
+        return float(np.exp(logs.mean() + stats.t.ppf(chance, degrees) * spread))
 
-    def chance(self, family: str, cost: float, *, woken: bool = False) -> float:
+    def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float:
         """Bound on the chance that any family would be as cheap as this if the model were benign (Bonferroni)."""
-        logs, spread, degrees = self._fit(family)
-        alone = stats.t.cdf((np.log(cost) - logs.mean()) / spread, degrees)
-        return float(min(1.0, self._share(family, woken) * alone))
+        alone = _below(cost, dict(self.costs)[family], _USUAL.get(family))
+        channels = self.channel_chance(channel_share)
+        if family == _SUPPORTED and channels is not None:
+            product = alone * channels
+            alone = min(alone, product * (1 - np.log(product)))
+        return float(min(1.0, self._tests(family) * alone))
 
-    def _share(self, family: str, woken: bool) -> float:
-        """What the level is divided by: families, cases with and without a channel, and the chance of the case."""
-        if family != _WAKEABLE:
-            return len(self.costs)
-        controls = len(dict(self.costs)[family])
-        return 2 * len(self.costs) * ((self.woken + 1) / (controls + 2) if woken else 1)
+    def channel_chance(self, share: float | None) -> float | None:
+        """Chance that the channels of a benign model tell as much, None where they were not looked at."""
+        return None if share is None or not self.channel_shares else _below(share, self.channel_shares, _CHANNELS)
 
-    def _fit(self, family: str) -> tuple[np.ndarray, float, int]:
-        logs = np.log(dict(self.costs)[family])
-        spread, degrees = moderated(logs, _USUAL.get(family))
-        return logs, spread * np.sqrt(1 + 1 / len(logs)), degrees
+    def _tests(self, family: str) -> int:
+        """Among how many tests the level is shared, for this family."""
+        return len(self.costs) * (2 if family == _SUPPORTED and self.channel_shares else 1)
+
+
+def largest_product(chance: float) -> float:
+    """The c for which the product of two independent chances is c or less with this chance: ``c * (1 - ln c)``."""
+    return float(np.exp(1 + special.lambertw(-chance / np.e, -1).real))
+
+
+def _below(value: float, found: Sequence[float], usual: Usual | None) -> float:
+    """Chance that a benign model has this value or less, by those of controls."""
+    logs, spread, degrees = _fit(found, usual)
+    return float(stats.t.cdf((np.log(value) - logs.mean()) / spread, degrees))
+
+
+def _fit(found: Sequence[float], usual: Usual | None) -> tuple[np.ndarray, float, int]:
+    """Logs, and spread and degrees of freedom of the prediction for one more model."""
+    logs = np.log(found)
+    spread, degrees = moderated(logs, usual)
+    return logs, spread * np.sqrt(1 + 1 / len(logs)), degrees
 
 
 def moderated(logs: np.ndarray, usual: Usual | None) -> tuple[float, int]:
@@ -178,6 +207,6 @@ def cheapest_runs(runs: Sequence[Run]) -> dict[str, Run]:
     return best
 
 
-def woken(runs: Sequence[Run]) -> bool:
-    """Whether the searched model has a compromised channel: a run began by waking it."""
-    return any(run.woken for run in runs)
+def channel_share(runs: Sequence[Run]) -> float | None:
+    """What the channels of the searched model tell, None if the search did not look at them."""
+    return next((run.channel_share for run in runs if run.channel_share is not None), None)

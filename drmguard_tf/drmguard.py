@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_prep.threat import Suspect
-from drmguard_tf.calibrate import PaperThreshold, woken
+from drmguard_tf.calibrate import PaperThreshold
 from drmguard_tf.detection import Detection
 from drmguard_tf.families import ReversedTrigger
 from drmguard_tf.paper import PaperSearch
@@ -73,6 +73,6 @@ class DRMGuard(Detection):
 
     def triggers(self, verdict: Verdict) -> list[ReversedTrigger]:
         """The found triggers that count as backdoors; the decider's alone where none does."""
-        channel = woken(verdict.runs)
-        cheap = [run for run in verdict.runs if run.met and run.cost <= self.threshold.of(run.family, woken=channel)]
+        share = verdict.channel_share
+        cheap = [r for r in verdict.runs if r.met and r.cost <= self.threshold.of(r.family, channel_share=share)]
         return [run.trigger for run in cheap or verdict.runs if cheap or run.family == verdict.family]

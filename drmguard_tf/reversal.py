@@ -53,6 +53,8 @@ class Run(NamedTuple):
         samples: float (n,), the costs that ``cost`` is the mean of; None takes those of the last fifth of the steps.
         woken: the compromised channel that it began with, for people; None where it began without.
         square: the square that it began as, for people; None where it did not.
+        channel_share: what the model's channels tell, the same for all runs of a search
+            (:attr:`drmguard_tf.stimulation.Channels.share`); None where they were not looked at.
     """
 
     family: str
@@ -66,6 +68,7 @@ class Run(NamedTuple):
     samples: Optional[np.ndarray] = None
     woken: Optional[str] = None
     square: Optional[str] = None
+    channel_share: Optional[float] = None
 
 
 class Search(Configuration, Protocol):

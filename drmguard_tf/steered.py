@@ -23,7 +23,7 @@ from drmguard_tf.lanes import Progress, abreast, lanes
 from drmguard_tf.probing import Square, collapsing_square
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
-from drmguard_tf.stimulation import Channel, compromised, waking
+from drmguard_tf.stimulation import Channel, channels, waking
 
 Ratio = Union[tf.Tensor, float]
 
@@ -119,15 +119,16 @@ class SteeredSearch:
         per_family = min(count, self.restarts)
         early = any(map(_early, restarts))
         wakes = early and self.waking > 0 and "generator" in self.families
-        channel = compromised(reference, self.output_bound) if wakes else None
+        told = channels(reference, self.output_bound) if wakes else None
         square = collapsing_square(reference, self.bound) if early and "patch" in self.families else None
         tasks = [
-            self._task(reference, family, restarts[first::per_family], journals, channel, square)
+            self._task(reference, family, restarts[first::per_family], journals, told and told.compromised, square)
             for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone
             for first in range(per_family)
         ]
         found = itertools.chain.from_iterable(abreast(tasks, count, progress))
-        return sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
+        runs = sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
+        return [run._replace(channel_share=told and told.share) for run in runs]
 
     def _task(
         self,

@@ -3,7 +3,7 @@
 After ABS (Liu et al., "ABS: Scanning Neural Networks for Back-doors by Artificial Brain Stimulation", CCS 2019), which
 looks for single neurons that decide a class. Here, in a regression model, a compromised channel is one that leaves the
 outputs no variance; a search that begins by waking it starts beside the trigger, where a search that begins with small
-changes may get no hint of it.
+changes may get no hint of it. Several channels that come close to that are evidence of their own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _AT_ONCE = 4  # channels in a batch
 _STRONG = 90  # percentile of a layer's channels, by their largest value; that value is strong in the layer
 _FACTOR = 4.0  # how many times that a channel is stimulated to; as far as triggers drive theirs
 _DORMANT = 0.01  # share of a strong value that benign images give a dormant channel at most, in the mean
+_RESTING = 0.1  # the same of channels that are looked at at all
+_SEVERAL = 5  # channels that speak for a model: single ones rest and decide in some benign models too
+_LEAST = 1e-6  # share that is told apart from nothing
 _ACTIVATIONS = (
     tf.keras.layers.Activation,
     tf.keras.layers.ELU,
@@ -55,21 +58,37 @@ class Channel(NamedTuple):
         return f"{self.layer}[{self.place}]"
 
 
-def compromised(reference: Reference, bound: float) -> Optional[Channel]:
-    """The deepest channel that is dormant on benign images and collapses the outputs when it is stimulated.
+class Channels(NamedTuple):
+    """What the channels of a model tell.
 
-    The deepest, because it sees most of the image: a trigger wakes it anywhere, one far from it only in part.
+    Attributes:
+        compromised: a channel that is dormant on benign images and collapses the outputs when it is stimulated; None
+            where there is none.
+        share: what benign images make of a channel and what its stimulation leaves of the output variance, the larger
+            of the two; that of the fifth channel, the smallest first, and 0.1 at most. Small in a model that has
+            several channels which rest and can decide alone.
+    """
+
+    compromised: Optional[Channel]
+    share: float
+
+
+def channels(reference: Reference, bound: float) -> Channels:
+    """Look for channels that betray a backdoor.
+
+    Of several compromised ones that with the smallest output variance in the deepest layer is told: the deepest sees
+    most of the image, so a trigger wakes it anywhere, one far from it only in part.
 
     Args:
         reference: constants of the suspect.
-        bound: on the output variance that is left, as a share of that of benign images.
-
-    Returns:
-        The channel with the smallest output variance in the deepest layer that has one; None if no layer has.
+        bound: on the output variance that a compromised channel leaves, as a share of that of benign images.
     """
-    found = [channel for channel in stimulate(reference, most=_DORMANT) if channel.spread <= bound]
-    deepest = [c for c in found if c.layer == found[-1].layer]
-    return min(deepest, key=lambda channel: channel.spread, default=None)
+    found = list(stimulate(reference, most=_RESTING))
+    dormant = [channel for channel in found if channel.use <= _DORMANT and channel.spread <= bound]
+    deepest = [channel for channel in dormant if channel.layer == dormant[-1].layer]
+    shares = sorted(max(channel.use, channel.spread) for channel in found)
+    share = min([*shares, *[_RESTING] * _SEVERAL][_SEVERAL - 1], _RESTING)
+    return Channels(min(deepest, key=lambda channel: channel.spread, default=None), max(share, _LEAST))
 
 
 def stimulate(reference: Reference, *, most: float = np.inf) -> Iterator[Channel]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from drmguard_tf.calibrate import cheapest_runs, woken
+from drmguard_tf.calibrate import channel_share, cheapest_runs
 from drmguard_tf.reversal import Run, settled
 
 _REPLICATES = 1000
@@ -17,11 +17,14 @@ _REPLICATES = 1000
 class Threshold(Protocol):
     """Where the line is drawn."""
 
-    def of(self, family: str, *, woken: bool = False) -> float:
-        """Threshold of a family, in its own price; ``woken`` says whether the model has a compromised channel."""
+    def of(self, family: str, *, channel_share: float | None = None) -> float:
+        """Threshold of a family, in its own price, for a model whose channels tell this, None if nobody looked."""
 
-    def chance(self, family: str, cost: float, *, woken: bool = False) -> float | None:
+    def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float | None:
         """Chance that a benign model is as cheap as ``cost``, None where that is not known."""
+
+    def channel_chance(self, share: float | None) -> float | None:
+        """Chance that the channels of a benign model tell as much, None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Verdict:
         interval: 90 % bootstrap interval of the margin.
         target_estimate: float (K,), estimated target vector, radians; meaningful for backdoored models.
         agreement: share of all runs that met their bound whose estimate lies within ``AGREE_DEG`` of it.
+        channel_share: what the model's channels tell (:attr:`drmguard_tf.stimulation.Channels.share`), None if nobody
+            looked.
+        channel_chance: chance that those of a benign model tell as much, None where that is not known.
         runs: every run.
     """
 
@@ -53,6 +59,8 @@ class Verdict:
     interval: tuple[float, float]
     target_estimate: np.ndarray
     agreement: float
+    channel_share: float | None
+    channel_chance: float | None
     runs: tuple[Run, ...]
 
     AGREE_DEG = 5.0
@@ -70,6 +78,8 @@ class Verdict:
             "margin_interval_90": list(self.interval),
             "target_estimate_deg": np.degrees(self.target_estimate).round(3).tolist(),
             "agreement": self.agreement,
+            "channel_share": self.channel_share,
+            "channel_chance": self.channel_chance,
             "runs": [
                 {
                     "family": run.family,
@@ -102,8 +112,8 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
             raise ValueError(
                 f"the {run.family} search with seed {run.seed} diverged; repeat the scan with another --seed"
             )
-    best, channel = cheapest_runs(runs), woken(runs)
-    lines = {family: threshold.of(family, woken=channel) for family in best}
+    best, share = cheapest_runs(runs), channel_share(runs)
+    lines = {family: threshold.of(family, channel_share=share) for family in best}
     decider = max(best.values(), key=lambda run: (run.met, lines[run.family] / run.cost))
     line = lines[decider.family]
     backdoored = bool(decider.met and decider.cost <= line)
@@ -114,11 +124,13 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
         score=decider.cost,
         threshold=line,
         margin=line / decider.cost if decider.met else 0.0,
-        chance_if_benign=threshold.chance(decider.family, decider.cost, woken=channel),
+        chance_if_benign=threshold.chance(decider.family, decider.cost, channel_share=share),
         certainty=float(np.mean((margins >= 1) == backdoored)),
         interval=(float(np.quantile(margins, 0.05)), float(np.quantile(margins, 0.95))),
         target_estimate=decider.target_estimate,
         agreement=_agreement(runs, decider),
+        channel_share=share,
+        channel_chance=threshold.channel_chance(share),
         runs=tuple(runs),
     )
 

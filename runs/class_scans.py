@@ -74,7 +74,7 @@ class ClassControl:
         return ()
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``costs``, the cheapest per family, and ``woken`` (:class:`drmguard_tf.calibrate.Control`)."""
+        """Returns ``costs`` and ``channel_share`` (:class:`drmguard_tf.calibrate.Control`)."""
         benign, search, seed = self.defender.benign(), self.defender.search, _FIRST_CONTROL + self.index
         model = self.defender.of_controls.fit(benign, seed=seed, journal=desk.journal("training"))
         reference = ClassifierGuard(search).examine(_suspect(model, benign))

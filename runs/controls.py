@@ -104,9 +104,9 @@ def search_control(job: Job, journal: Callable[[str], Journal] = lambda name: NO
     seed = job.controls.seed + job.index
     path = job.folder / f"control-{seed}.h5"
     found = job.folder / f"control-{seed}-{store.digest(job.search)}.json"
-    if found.is_file():
-        kept = store.read_json(found)
-        return Control(kept["costs"], kept["woken"])
+    kept = store.read_json(found) if found.is_file() else {}
+    if kept.keys() >= set(Control._fields):  # those of an earlier version tell less
+        return Control(**{name: kept[name] for name in Control._fields})
     data = image_table.read(job.benign)[1]
     model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path, journal("training"))
     control = Control.of(job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal))

@@ -131,7 +131,7 @@ class Control:
         return (Train(self.case),)
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``costs``, the cheapest per family, and ``woken`` (:class:`drmguard_tf.calibrate.Control`)."""
+        """Returns ``costs`` and ``channel_share`` (:class:`drmguard_tf.calibrate.Control`)."""
         model, benign = model_of(self.case, desk), self.benign(desk)
         control = controls.job(model, benign, self.controls, self.search, self.index)
         return dict(controls.search_control(control, desk.journal)._asdict())

@@ -362,6 +362,22 @@ def test_a_finding_tells_what_its_search_began_with(begun, told):
     assert sentence.count("The search for it began") == (told is not None) and (told or "") in sentence
 
 
+@pytest.mark.parametrize(
+    "family, told, raised",
+    [
+        ("generator", {"channel_share": 0.012, "channel_chance": 0.002}, "(1.2\u00a0% is left of both at most)"),
+        ("generator", {"channel_share": 0.03, "channel_chance": 0.2}, None),
+        ("generator", {"channel_share": None, "channel_chance": None}, None),
+        ("patch", {"channel_share": 0.012, "channel_chance": 0.002}, None),
+        ("generator", {}, None),
+    ],
+)
+def test_a_line_that_channels_have_raised_says_so(family, told, raised):
+    runs, _ = _runs({family: [0.0061, 0.0070]}, target=TARGET, wander=1)
+    said = words.comparison({**_verdict("backdoored", family, runs), **told}, [0.04, 0.05])
+    assert ("higher than for others" in said) is (raised is not None) and (raised or "") in said
+
+
 def test_a_threshold_far_away_keeps_its_digits_and_does_not_stretch_the_axis():
     row = figures.Row("Suspect", False, [{"cost": 0.02, "met": True}], 0.02)
     far = figures.evidence("Patch", [0.019, 0.021], 0.000012, [row])

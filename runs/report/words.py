@@ -165,9 +165,12 @@ def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> 
     least, most = percent(min(controls)), percent(max(controls))
     needed = least if least == most else f"{least} to {most}"
     said = f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}"
-    if verdict["family"] == "generator" and any(run.get("woken") for run in verdict["runs"]):
+    chance = verdict.get("channel_chance")
+    if verdict["family"] == "generator" and chance is not None and chance < _RARE:
         return (
-            f"{said}, higher than for others: a channel that rests on benign images and decides alone is evidence too."
+            f"{said}, higher than for others: five channels inside the model are hardly used by benign images, and "
+            f"each can decide alone ({percent(verdict['channel_share'])} is left of both at most). Of benign models "
+            f"{probability(chance)} would have such channels."
         )
     return f"{said}."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from drmguard_tf.calibrate import (
     Calibration,
@@ -11,6 +12,7 @@ from drmguard_tf.calibrate import (
     PaperThreshold,
     Usual,
     cheapest_runs,
+    largest_product,
     moderated,
 )
 from drmguard_tf.reversal import Run
@@ -76,26 +78,56 @@ def test_a_usual_spread_moderates_that_of_the_controls():
     assert moderated(np.zeros(3), None) == (0.1, 2)  # controls that agree by chance
 
 
-def test_a_compromised_channel_raises_the_line_of_generators_alone():
-    line = Calibration((("patch", (0.02,) * 6), ("warp", (0.07,) * 6), ("generator", (0.05,) * 6)))
-    assert line.of("patch", woken=True) == line.of("patch") and line.of("warp", woken=True) == line.of("warp")
-    # no spread but the usual one, 0.45, with 10 of 15 degrees of freedom: 0.45 * sqrt(10 / 15) = 0.36742;
-    # 5 % for three families, half of a share each: 0.05 / 6 = 0.00833, and divided by 1 / 8 that is 0.0667;
-    # scipy.stats.t.ppf of these with 15 degrees of freedom: -2.69374 and -1.58714
+SHARES = (0.04,) * 6  # no spread but the usual one, 0.2, with 10 of 15 degrees of freedom
+LINE = Calibration((("patch", (0.02,) * 6), ("warp", (0.07,) * 6), ("generator", (0.05,) * 6)), channel_shares=SHARES)
+
+
+def _share(chance: float) -> float:
+    """The channel share that benign models go below with this chance: the same sum the other way round."""
+    return float(0.04 * np.exp(stats.t.ppf(chance, 15) * 0.2 * np.sqrt(10 / 15) * np.sqrt(7 / 6)))
+
+
+def test_the_product_of_two_chances_by_hand():
+    assert 0.01 * (1 - np.log(0.01)) == pytest.approx(0.056052, rel=1e-4)
+    assert largest_product(0.056052) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_how_rare_channels_are_goes_by_those_of_the_controls():
+    assert LINE.channel_chance(_share(0.01)) == pytest.approx(0.01)
+    assert LINE.channel_chance(None) is None and Calibration(LINE.costs).channel_chance(0.04) is None
+    assert PaperThreshold().channel_chance(0.04) is None
+
+
+def test_channels_raise_the_line_of_generators_alone():
+    share = _share(0.01)
+    assert LINE.of("patch", channel_share=share) == LINE.of("patch")
+    assert LINE.of("warp", channel_share=share) == LINE.of("warp")
+    # generators: no spread but 0.45 * sqrt(10 / 15) = 0.36742; 5 % for three families, half of a share each:
+    # 0.05 / 6 = 0.00833, the largest product 0.00106188, divided by 0.01 that is 0.106188;
+    # scipy.stats.t.ppf of these with 15 degrees of freedom: -2.69374 and -1.30254
     spread = 0.36742 * np.sqrt(7 / 6)
-    assert line.of("generator") == pytest.approx(0.05 * np.exp(-2.69374 * spread), rel=1e-4)
-    assert line.of("generator", woken=True) == pytest.approx(0.05 * np.exp(-1.58714 * spread), rel=1e-4)
-    for woken in (False, True):
-        assert line.chance("generator", line.of("generator", woken=woken), woken=woken) == pytest.approx(0.05)
+    assert largest_product(0.05 / 6) == pytest.approx(0.00106188, rel=1e-4)
+    assert LINE.of("generator") == pytest.approx(0.05 * np.exp(-2.69374 * spread), rel=1e-4)
+    assert LINE.of("generator", channel_share=share) == pytest.approx(0.05 * np.exp(-1.30254 * spread), rel=1e-4)
+    for each in (None, share):
+        line = LINE.of("generator", channel_share=each)
+        assert LINE.chance("generator", line, channel_share=each) == pytest.approx(0.05)
 
 
-def test_channels_in_controls_lower_that_line_again():
-    costs = (("generator", (0.04, 0.05, 0.06, 0.07)),)
-    lines = [Calibration(costs, woken=count).of("generator", woken=True) for count in (0, 2, 4)]
-    assert lines[0] > lines[1] > lines[2] > Calibration(costs).of("generator")
-    assert Calibration(costs, level=0.9).of("generator", woken=True) == pytest.approx(
-        np.exp(np.log(costs[0][1]).mean())
+def test_a_generator_that_is_dear_is_no_trigger_whatever_the_channels_tell():
+    assert LINE.of("generator", channel_share=1e-6) == pytest.approx(
+        0.05 * np.exp(stats.t.ppf(0.95, 15) * 0.36742 * np.sqrt(7 / 6)), rel=1e-4
     )
+
+
+def test_channels_as_most_benign_models_have_them_change_nothing():
+    assert LINE.of("generator", channel_share=0.04) == LINE.of("generator")
+
+
+def test_where_nobody_looked_at_channels_generators_have_their_whole_share_of_the_level():
+    blind = Calibration(LINE.costs)
+    assert blind.of("generator") > LINE.of("generator")
+    assert blind.chance("generator", blind.of("generator")) == pytest.approx(0.05)
 
 
 def test_the_papers_constant_says_nothing_about_warps():
@@ -105,9 +137,13 @@ def test_the_papers_constant_says_nothing_about_warps():
 
 def test_controls_speak_by_their_cheapest_runs():
     first = [_run("patch", 0.3), _run("patch", 0.2), _run("generator", 0.05)]
-    second = [_run("patch", 0.4), _run("patch", 0.5), _run("generator", 0.06)._replace(woken="relu[3]")]
+    second = [_run("patch", 0.4), _run("patch", 0.5), _run("generator", 0.06)]
+    first, second = (
+        [run._replace(channel_share=share) for run in runs] for runs, share in ((first, 0.05), (second, 0.04))
+    )
     line = Calibration.of_controls([Control.of(first), Control.of(second)])
-    assert line.costs == (("patch", (0.2, 0.4)), ("generator", (0.05, 0.06))) and line.woken == 1
+    assert line.costs == (("patch", (0.2, 0.4)), ("generator", (0.05, 0.06)))
+    assert line.channel_shares == (0.05, 0.04)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), 0.0])

@@ -14,7 +14,7 @@ from drmguard_tf.models import ARCHITECTURES
 from drmguard_tf.reference import Reference, examine
 from drmguard_tf.reversal import Terms
 from drmguard_tf.steered import SteeredReversal, SteeredSearch
-from drmguard_tf.stimulation import compromised, stimulate, waking
+from drmguard_tf.stimulation import Channel, channels, stimulate, waking
 
 layers = tf.keras.layers
 SIZE = 16
@@ -74,15 +74,26 @@ def test_what_a_channel_does_by_hand():
 
 
 def test_the_deepest_dormant_channel_that_collapses_the_outputs_is_compromised(compromised_one):
-    found = compromised(compromised_one, bound=0.01)
+    found = channels(compromised_one, bound=0.01).compromised
     assert found is not None and str(found) == "second[1]"
     assert (found.use, found.spread) == pytest.approx((0, 0), abs=1e-6)
 
 
+def test_what_channels_tell_is_the_fifth_of_them(monkeypatch, compromised_one):
+    pairs = [(0.5, 0.001), (0.01, 0.02), (0.03, 0.01), (0.02, 0.06), (0.05, 0.05), (0.001, 0.07)]
+    found = [Channel("relu", place, 1.0, use, spread, np.zeros(2)) for place, (use, spread) in enumerate(pairs)]
+    for few, share in ((found, 0.07), (found[:5], 0.1), (found[:2], 0.1), ([], 0.1)):  # 0.02 0.03 0.05 0.06 0.07 0.5
+        monkeypatch.setattr("drmguard_tf.stimulation.stimulate", lambda *_, few=few, **__: iter(few))
+        assert channels(compromised_one, bound=0.01) == (None, share)
+    nothing = [channel._replace(use=0.0, spread=0.0) for channel in found]
+    monkeypatch.setattr("drmguard_tf.stimulation.stimulate", lambda *_, **__: iter(nothing))
+    assert channels(compromised_one, bound=0.01).share == 1e-6
+
+
 def test_a_model_whose_dormant_channel_does_nothing_is_not(compromised_one):
-    assert compromised(_reference(0.0), bound=0.01) is None
+    assert channels(_reference(0.0), bound=0.01).compromised is None
     busy = compromised_one._replace(images=compromised_one.images + 2.0)  # now channel 1 is in use
-    assert compromised(busy, bound=0.01) is None
+    assert channels(busy, bound=0.01).compromised is None
 
 
 def test_a_model_without_activation_layers_on_maps_has_none():
@@ -91,7 +102,7 @@ def test_a_model_without_activation_layers_on_maps_has_none():
     split = Split(
         np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8), np.zeros((8, 2), np.float32)
     )
-    assert compromised(examine(Suspect(model, split)), bound=0.01) is None
+    assert channels(examine(Suspect(model, split)), bound=0.01) == (None, 0.1)
 
 
 @pytest.mark.parametrize("architecture", ["small-resnet", "small-mobilenet"])
@@ -155,7 +166,7 @@ def test_what_wakes_a_channel_is_what_goes_into_its_activation(compromised_one):
 
 @pytest.fixture
 def reversal(compromised_one) -> SteeredReversal:
-    channel = compromised(compromised_one, bound=0.01)
+    channel = channels(compromised_one, bound=0.01).compromised
     return BRIEF.reversal(compromised_one, "generator", 0, channel)
 
 
@@ -200,14 +211,16 @@ def test_a_search_says_which_run_woke_what_and_lanes_do_not_matter(compromised_o
         monkeypatch.setattr("drmguard_tf.steered.lanes", lambda count=count: count)
         found.append(BRIEF.run(compromised_one, seed=0))
     assert [[run.woken for run in runs] for runs in found] == [[None, "second[1]"]] * 2
+    share = channels(compromised_one, bound=0.01).share
+    assert {run.channel_share for runs in found for run in runs} == {share}
     for one, other in zip(*found):
         np.testing.assert_array_equal(one.history, other.history)
 
 
 def test_a_search_without_waking_looks_for_no_channel(compromised_one, monkeypatch):
-    monkeypatch.setattr("drmguard_tf.steered.compromised", lambda *_: pytest.fail("looked for one"))
+    monkeypatch.setattr("drmguard_tf.steered.channels", lambda *_: pytest.fail("looked for one"))
     runs = replace(BRIEF, waking=0.0).run(compromised_one, seed=0)
-    assert [run.woken for run in runs] == [None, None]
+    assert [(run.woken, run.channel_share) for run in runs] == [(None, None)] * 2
 
 
 def test_waking_wakes(compromised_one):

@@ -18,10 +18,13 @@ class Lines:
     def __init__(self, **lines: float) -> None:
         self.lines = lines
 
-    def of(self, family: str, *, woken: bool = False) -> float:
+    def of(self, family: str, *, channel_share: float | None = None) -> float:
         return self.lines[family]
 
-    def chance(self, family: str, cost: float, *, woken: bool = False) -> float | None:
+    def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float | None:
+        return None
+
+    def channel_chance(self, share: float | None) -> float | None:
         return None
 
 
@@ -48,14 +51,14 @@ def test_the_decider_is_the_family_furthest_below_its_own_line():
     assert found.margin == pytest.approx(2)
 
 
-def test_a_model_with_a_compromised_channel_is_judged_by_the_higher_line():
-    line = Calibration((("generator", (0.04, 0.05, 0.06, 0.05)),))
-    between = (line.of("generator") + line.of("generator", woken=True)) / 2
-    cheapest, dear = _run(between, "generator"), _run(0.05, "generator", seed=1)
+def test_a_model_whose_channels_speak_against_it_is_judged_by_a_higher_line():
+    line = Calibration((("generator", (0.04, 0.05, 0.06, 0.05)),), channel_shares=(0.04, 0.05, 0.04, 0.05))
+    cheapest, dear = _run(0.03, "generator"), _run(0.05, "generator", seed=1)
     assert not _decide(cheapest, dear, line=line).backdoored
-    found = _decide(cheapest, dear._replace(woken="relu[3]"), line=line)  # also by the run that was not begun so
-    assert found.backdoored and found.threshold == line.of("generator", woken=True)
-    assert found.chance_if_benign == line.chance("generator", between, woken=True) < 0.05
+    found = _decide(*(run._replace(channel_share=0.015) for run in (cheapest, dear)), line=line)
+    assert found.backdoored and found.threshold == line.of("generator", channel_share=0.015)
+    assert found.chance_if_benign == line.chance("generator", 0.03, channel_share=0.015) < 0.05
+    assert found.channel_chance == line.channel_chance(0.015) and found.summary()["channel_share"] == 0.015
 
 
 @pytest.mark.parametrize("cost, backdoored", [(0.02, True), (0.03, True), (0.031, False)])

@@ -213,7 +213,7 @@ class _Desk:
 
     def result(self, job):
         if isinstance(job, ClassControl):
-            return {"costs": {"patch": 0.1 + 0.01 * job.index}, "woken": False}
+            return {"costs": {"patch": 0.1 + 0.01 * job.index}, "channel_share": None}
         if isinstance(job, Learned):
             return {"metrics": {}, "trigger": None, "target_class": None}
         return {"metrics": {}, "trigger": {"Checkerboard": {"size": 3}}, "target_class": 3}
