@@ -33,7 +33,7 @@ def sweep(results: Mapping[str, Sequence[Mapping[str, Any]]], across: str, title
     reach.set_ylim(0, 1.05 * reach.get_ylim()[1])
     for axes in (shares, reach):
         axes.plot([], [], color=_RULE, linewidth=1, linestyle="--", label="before erasing")
-        axes.legend(frameon=False, fontsize=8, loc="center right" if axes is shares else "lower left")
+        axes.legend(frameon=False, fontsize=8, loc="center right")
         axes.set_xticks(range(len(results)), [_told(value, each) for value, each in results.items()], fontsize=8)
         axes.set_xlabel(across)
         axes.spines[["top", "right"]].set_visible(False)
