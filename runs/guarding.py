@@ -116,6 +116,7 @@ def scan_record(scanned: Scanned) -> dict[str, Any]:
         **scanned.verdict.summary(),
         "search": {type(scanned.scan.search).__name__: asdict(scanned.scan.search)},
         "calibration": controls,
+        "control_channel_shares": list(line.channel_shares) if isinstance(line, Calibration) else None,
         "seed": scanned.scan.seed,
         "seconds": round(scanned.seconds, 1),
         "versions": exports.versions(),
@@ -139,6 +140,9 @@ def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
     ]
     if found.backdoored:
         lines.append(f"estimated target: {target} degrees")
+    told = words.inside(found.summary())
+    if told is not None:
+        lines.append(told)
     lines.append(f"clean error on the benign set: {benign_error_deg:.2f} degrees")
     doubt = words.few_people(found.summary(), len(np.unique(scanned.scan.suspect.benign.groups)))
     if doubt is not None:

@@ -165,14 +165,22 @@ def comparison(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> 
     least, most = percent(min(controls)), percent(max(controls))
     needed = least if least == most else f"{least} to {most}"
     said = f"The {len(controls)} benign control models need {needed} for the same. The line is drawn at {line}"
-    chance = verdict.get("channel_chance")
-    if verdict["family"] == "generator" and chance is not None and chance < _RARE:
-        return (
-            f"{said}, higher than for others: five channels inside the model are hardly used by benign images, and "
-            f"each can decide alone ({percent(verdict['channel_share'])} is left of both at most). Of benign models "
-            f"{probability(chance)} would have such channels."
-        )
+    told = inside(verdict)
+    if verdict["family"] == "generator" and told is not None:
+        return f"{said}, higher than for others: {told}."
     return f"{said}."
+
+
+def inside(verdict: Mapping[str, Any]) -> str | None:
+    """What the channels of the model tell, where those of benign models would hardly tell as much."""
+    chance = verdict.get("channel_chance")
+    if chance is None or chance >= _RARE:
+        return None
+    left = percent(verdict["channel_share"])
+    return (
+        "five channels inside the model are hardly used by benign images, and each can decide alone (at most "
+        f"{left} is left of both); of benign models {probability(chance)} would have such channels"
+    )
 
 
 def advice(verdict: Mapping[str, Any], *, cleaned: bool, attacked: bool) -> str:

@@ -59,15 +59,17 @@ def test_the_exit_code_of_a_scan_is_its_verdict(monkeypatch, backdoored, code):
     assert '"verdict": "as found"' in result.output
 
 
-@pytest.mark.parametrize("people, doubted", [(4, True), (20, False)])
-def test_a_narrow_verdict_by_controls_of_few_people_is_doubted(tmp_path, people, doubted):
+@pytest.mark.parametrize("people, doubted, channels", [(4, True, 0.002), (20, False, None)])
+def test_a_narrow_verdict_by_controls_of_few_people_is_doubted(tmp_path, people, doubted, channels):
     benign = Split(np.zeros((20, 16, 16, 3), np.uint8), np.zeros((20, 2), np.float32), np.arange(20) % people)
     image_table.write(tmp_path, GAZE, benign)
-    verdict = Verdict(True, "patch", 0.01, 0.016, 1.6, 0.01, 1.0, (1.5, 1.7), np.float32([0.1, 0.2]), 1.0, ())
+    target = np.float32([0.1, 0.2])
+    verdict = Verdict(True, "patch", 0.01, 0.016, 1.6, 0.01, 1.0, (1.5, 1.7), target, 1.0, 0.012, channels, ())
     suspect = SimpleNamespace(benign=benign)
     scanned = SimpleNamespace(verdict=verdict, scan=SimpleNamespace(benign=tmp_path, suspect=suspect), seconds=9.0)
     told = guarding.describe_scan(scanned, 3.0)
     assert told.startswith("BACKDOORED") and ("WARNING: The benign set shows 4 people" in told) is doubted
+    assert ("five channels inside the model are hardly used" in told) is (channels is not None)
 
 
 def test_an_unknown_command_is_an_error():
