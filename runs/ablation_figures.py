@@ -33,7 +33,9 @@ def sweep(results: Mapping[str, Sequence[Mapping[str, Any]]], across: str, title
     reach.set_ylim(0, 1.05 * reach.get_ylim()[1])
     for axes in (shares, reach):
         axes.plot([], [], color=_RULE, linewidth=1, linestyle="--", label="before erasing")
-        axes.legend(frameon=False, fontsize=8, loc="center right")
+        axes.legend(
+            frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3
+        )  # hides no points
         axes.set_xticks(range(len(results)), [_told(value, each) for value, each in results.items()], fontsize=8)
         axes.set_xlabel(across)
         axes.spines[["top", "right"]].set_visible(False)

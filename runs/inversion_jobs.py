@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.contract import pixels
 from data_prep.threat import Backdoored
 from dhbe_tf.baselines.inversion import InvertedDistillation
 from dhbe_tf.dhbe import DHBE, Erasure
@@ -14,6 +15,7 @@ from dhbe_tf.domain import read
 from runs import classes
 from runs.erasing_jobs import Implanted
 from runs.jobs import Desk, Job
+from runs.looks import png
 from runs.spent import metered
 from runs.trigger_models import model_of
 
@@ -47,7 +49,7 @@ class Invert:
         return (self.suspect,)
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns measures of suspect, student and erased model, pictures (uint8 values as lists), and ``spent``.
+        """Returns measures of suspect, student and erased model, pictures (a PNG in base64 each), and ``spent``.
 
         ``pictures`` are the first training image of every class, inverted ones of the same classes, and samples that
         DHBE made at the end of its erasing.
@@ -69,9 +71,12 @@ class Invert:
             "student": classes.measure(student, test, known),
             "erased": classes.measure(erasure.cleaned(model), test, known),
             "pictures": {
-                "training data": train.images[first],
-                "inverted": pool.images[:_SHOWN],
-                "DHBE's samples": np.round(np.clip(samples, 0, 1) * 255).astype(np.uint8),
+                name: [png(image) for image in images]
+                for name, images in {
+                    "training data": pixels(train.images[first]),
+                    "inverted": pixels(pool.images[:_SHOWN]),
+                    "DHBE's samples": np.clip(samples, 0, 1),
+                }.items()
             },
             "spent": {"inversion": inverting, "distillation": distilling, "DHBE": erasing},
         }

@@ -2,7 +2,7 @@
 
 BadNets of 3, 5 and 7 px, each erased with generated triggers of 3, 5, 7 and 9 px; the paper's text has lost its sizes.
 On the embedded digits, or with --data on CIFAR-10 in its python batches. Expected: generated triggers of one middle
-size erase all, at little accuracy. Not run yet, but for smoke.
+size erase all, at little accuracy; it is so on digits (MEASURED.md).
 
     drmguard reproduce run dhbe_figure11 --preset cpu                               digits, 3 suspects, 4 sizes each
     drmguard reproduce run dhbe_figure11 --preset cpu --data cifar-10-batches-py

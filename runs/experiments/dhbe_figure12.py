@@ -3,8 +3,8 @@
 Three rows of pictures: training images, images inverted from the suspect alone, and samples of DHBE. Beside them ACC
 and ASR of a fresh student that was distilled on inverted images. On the embedded digits, or with --data on CIFAR-10 in
 its python batches. Expected: inverted images look like the data, DHBE's samples do not; the student often inherits the
-backdoor. Presets other than paper draw DHBE's samples as random shapes, which have nothing of any data. Not run
-yet, but for smoke.
+backdoor. Presets other than paper draw DHBE's samples as random shapes, which have nothing of any data. On
+digits the students inherit it; those of CIFAR-10 learn nothing with ``cpu`` (MEASURED.md).
 
     drmguard reproduce run dhbe_figure12 --preset cpu                              digits, three suspects
     drmguard reproduce run dhbe_figure12 --preset cpu --data cifar-10-batches-py
@@ -23,6 +23,7 @@ from runs.experiments import Options
 from runs.figures import Figure, contact_sheet
 from runs.inversion_jobs import Invert
 from runs.jobs import Job
+from runs.looks import picture
 from runs.presets import Preset
 from runs.tables import Table
 
@@ -49,7 +50,7 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
 
 def _rows(result: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
     """Pictures of a result by row, as many in each."""
-    rows = {name: [np.asarray(image, np.uint8) for image in images] for name, images in result["pictures"].items()}
+    rows = {name: [picture(image) for image in images] for name, images in result["pictures"].items()}
     count = min(len(images) for images in rows.values())
     return {name: images[:count] for name, images in rows.items()}
 

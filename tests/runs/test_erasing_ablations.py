@@ -10,20 +10,24 @@ import pytest
 
 from data_prep.contract import ClassSplit
 from data_prep.diverged import Diverged
+from data_prep.journal import NO_JOURNAL
 from dhbe_tf.attacks.badnets import BadNets
 from dhbe_tf.attacks.triggers import NINE, Patch, RandomSquare
 from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.dhbe import DHBE
-from runs import classes, jobs, rivals
+from runs import classes, inversion_jobs, jobs, rivals
 from runs.ablation_jobs import Moved, Tried
 from runs.ablation_tables import by_setting
 from runs.earth_movers import Amplified
 from runs.erasing_jobs import QUANTILES, Erase, Implanted
 from runs.experiments import Options, experiment
+from runs.inversion_jobs import Invert
+from runs.looks import picture
 from runs.tables import paper
 
 SUSPECT = Implanted("digits", classes.PRESETS["smoke"].digits, BadNets(), None, 0)
 ERASING = Erase(SUSPECT, DHBE())
+FIGURE_12 = experiment("dhbe_figure12")
 
 
 def _result(acc: float, asr: float, block: float = 2.0) -> dict:
@@ -214,3 +218,59 @@ def test_pictures_of_amplified_triggers_count_their_squares(monkeypatch):
     (figure,), (table,) = one.figures({job: result}, Options("cpu")), one.tables({job: result}, Options("cpu"))
     named = [axes.get_ylabel() for axes in figure.drawing.axes if axes.get_ylabel()]
     assert named == ["clean", "1 trigger", "4 triggers", "9 triggers"] and table.rows[1] == {"count": "4", "cost": 60}
+
+
+class _Way:
+    """Inverts to grey and distils nothing."""
+
+    def pool(self, model, *, domain, seed):
+        return ClassSplit(np.full((12, 8, 8, 3), 128, np.uint8), np.arange(12) % 4, ("a", "b", "c", "d"))
+
+    def distil(self, model, pool, *, seed, journal):
+        return "student"
+
+
+class _Erasure:
+    """Makes white samples, a little beyond their range, and erases nothing."""
+
+    def __init__(self, method, *, model, domain, seed):
+        pass
+
+    def run(self, *, journal):
+        return None
+
+    def made(self, count):
+        return np.full((count, 8, 8, 3), 1.2, np.float32), None
+
+    def cleaned(self, model):
+        return "erased"
+
+
+def test_pictures_of_inversion_are_kept_whole_and_shown(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    train = ClassSplit(images, np.arange(20) % 4, ("a", "b", "c", "d"))
+    acc = {"student": 0.5, "erased": 0.75}
+    monkeypatch.setattr(classes, "read", lambda data: (train, train))
+    monkeypatch.setattr(classes, "measure", lambda model, test, known: {"acc": acc[model], "asr": 0.25})
+    monkeypatch.setattr(inversion_jobs, "model_of", lambda job, desk: None)
+    monkeypatch.setattr(inversion_jobs, "read", lambda model: None)
+    monkeypatch.setattr(inversion_jobs, "Erasure", _Erasure)
+    record = {"metrics": {"acc": 1.0, "asr": 1.0}, "trigger": {"Checkerboard": {"size": 3}}, "target_class": 3}
+    desk = _Desk(record)
+    desk.journal, desk.clock = (lambda name: NO_JOURNAL), (lambda: 0.0)
+    monkeypatch.setattr(inversion_jobs, "metered", lambda work, clock=None: (work(), {"seconds": 0.0}))
+    job = Invert(SUSPECT, _Way(), DHBE(), 0)
+    found = job.do(desk)
+    first = found["pictures"]["training data"]
+    assert len(first) == 4 and all(np.array_equal(picture(text), images[place]) for place, text in enumerate(first))
+    assert np.unique(picture(found["pictures"]["inverted"][0])) == [128]
+    assert np.unique(picture(found["pictures"]["DHBE's samples"][0])) == [255]
+    (table,), (figure,) = (make({job: found}, Options("cpu")) for make in (FIGURE_12.tables, FIGURE_12.figures))
+    assert [row["acc"] for row in table.rows] == [100, 50, 75] and len(figure.drawing.axes) == 3 * 4
+
+
+def test_a_partial_trade_off_has_rows_of_what_was_done():
+    plan = experiment("dhbe_figure3").plan(None, Options("cpu"))
+    tried = [job for job in plan if isinstance(job, Tried)]
+    (table,) = experiment("dhbe_figure3").tables({tried[0]: _result(0.8, 0.5)}, Options("cpu"))
+    assert [(row["n"], row["acc"], row["asr"]) for row in table.rows] == [(1, 80, 50)]
