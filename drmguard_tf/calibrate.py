@@ -122,7 +122,7 @@ class Calibration:
     channel_shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if any(len(costs) < 2 for _, costs in self.costs) or len(self.channel_shares) == 1:
+        if any(len(costs) < 2 for _, costs in self.costs):
             raise ValueError("a calibration needs the costs of at least two benign controls for every family")
         if not all(np.isfinite(cost) and cost > 0 for _, costs in self.costs for cost in costs):
             raise ValueError(f"costs of benign controls must be finite and above zero, got {dict(self.costs)}")
@@ -132,7 +132,7 @@ class Calibration:
         """Calibrate on what the same search found in benign controls; ``level`` as above."""
         costs = {family: tuple(control.costs[family] for control in controls) for family in controls[0].costs}
         shares = [control.channel_share for control in controls if control.channel_share is not None]
-        return cls(tuple(costs.items()), level, tuple(shares))
+        return cls(tuple(costs.items()), level, tuple(shares) if len(shares) == len(controls) else ())
 
     def of(self, family: str, *, channel_share: float | None = None) -> float:
         """Threshold of a family, in its own price.

@@ -118,11 +118,12 @@ class SteeredSearch:
         count, restarts = lanes(), range(seed, seed + self.restarts)
         per_family = min(count, self.restarts)
         early = any(map(_early, restarts))
-        wakes = early and self.waking > 0 and "generator" in self.families
-        told = channels(reference, self.output_bound) if wakes else None
+        looks = self.waking > 0 and "generator" in self.families  # whatever the seed, so that controls tell alike
+        told = channels(reference, self.output_bound) if looks else None
+        channel = told.compromised if told and early else None
         square = collapsing_square(reference, self.bound) if early and "patch" in self.families else None
         tasks = [
-            self._task(reference, family, restarts[first::per_family], journals, told and told.compromised, square)
+            self._task(reference, family, restarts[first::per_family], journals, channel, square)
             for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone
             for first in range(per_family)
         ]

@@ -217,6 +217,11 @@ def test_a_search_says_which_run_woke_what_and_lanes_do_not_matter(compromised_o
         np.testing.assert_array_equal(one.history, other.history)
 
 
+def test_a_search_that_wakes_nothing_by_its_seed_tells_of_channels_too(compromised_one):
+    (run,) = replace(BRIEF, restarts=1).run(compromised_one, seed=2)
+    assert run.woken is None and run.channel_share == channels(compromised_one, bound=0.01).share
+
+
 def test_a_search_without_waking_looks_for_no_channel(compromised_one, monkeypatch):
     monkeypatch.setattr("drmguard_tf.steered.channels", lambda *_: pytest.fail("looked for one"))
     runs = replace(BRIEF, waking=0.0).run(compromised_one, seed=0)

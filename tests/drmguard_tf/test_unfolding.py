@@ -26,7 +26,9 @@ def _received() -> tf.keras.Model:
     """A Sequential in a functional model, a backbone in that, called twice, and two operations."""
     images, backbone = tf.keras.Input((SIZE, SIZE, 3)), _backbone()
     both = layers.Concatenate()([backbone(images), backbone(1.0 - images, training=False)])
-    stem = tf.keras.Sequential([layers.SeparableConv2D(5, 3, activation="swish"), layers.ReLU()], name="stem")
+    stem = tf.keras.Sequential(
+        [layers.SeparableConv2D(5, 3, activation="swish"), layers.ReLU(name="last")], name="stem"
+    )
     x = tf.nn.relu(features=stem(both))
     return tf.keras.Model(images, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)), name="received")
 
@@ -50,7 +52,7 @@ def test_no_layer_of_it_hides_another(received):
     kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
     fused = [layer for layer in flat.layers if isinstance(layer, kinds)]
     assert [layer.activation.__name__ for layer in fused] == ["linear"] * 3
-    assert {"backbone/inner", "backbone/inner/activation", "stem/re_lu"} <= {x.name for x in flat.layers}
+    assert {"backbone/inner", "backbone/inner/activation", "stem/last"} <= {x.name for x in flat.layers}
 
 
 def test_what_is_called_twice_stays_one_layer(received):
