@@ -73,6 +73,7 @@ class DRMGuard(Detection):
 
     def triggers(self, verdict: Verdict) -> list[ReversedTrigger]:
         """The found triggers that count as backdoors; the decider's alone where none does."""
-        share = verdict.channel_share
-        cheap = [r for r in verdict.runs if r.met and r.cost <= self.threshold.of(r.family, channel_share=share)]
+        families, share = {run.family for run in verdict.runs}, verdict.channel_share
+        lines = {family: self.threshold.of(family, channel_share=share) for family in families}
+        cheap = [run for run in verdict.runs if run.met and run.cost <= lines[run.family]]
         return [run.trigger for run in cheap or verdict.runs if cheap or run.family == verdict.family]

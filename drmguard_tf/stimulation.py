@@ -24,7 +24,7 @@ _STRONG = 90  # percentile of a layer's channels, by their largest value; that v
 _FACTOR = 4.0  # how many times that a channel is stimulated to; as far as triggers drive theirs
 _DORMANT = 0.01  # share of a strong value that benign images give a dormant channel at most, in the mean
 _RESTING = 0.1  # the same of channels that are looked at at all
-_SEVERAL = 5  # channels that speak for a model: single ones rest and decide in some benign models too
+_SEVERAL = 5  # channels that speak for a model (reports say five): single ones rest and decide in some benign models
 _LEAST = 1e-6  # share that is told apart from nothing
 _ACTIVATIONS = (
     tf.keras.layers.Activation,
