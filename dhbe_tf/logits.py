@@ -31,6 +31,17 @@ def ends_in_softmax(model: tf.keras.Model) -> bool:
     return isinstance(last, layers.Softmax) or _activation(last) == "softmax"
 
 
+def check_class(model: tf.keras.Model, label: int) -> None:
+    """Refuse a class that a model does not have.
+
+    Raises:
+        ValueError: if there is no such class.
+    """
+    count = model.output_shape[-1]
+    if not 0 <= label < count:
+        raise ValueError(f"the model has the classes 0 to {count - 1}, so {label} cannot be searched for")
+
+
 def check(model: tf.keras.Model) -> None:
     """Refuse what DHBE cannot work on.
 

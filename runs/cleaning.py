@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from data_prep.splits import random_share
 from data_prep.threat import ClassSuspect
+from dhbe_tf import logits
+from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
 from dhbe_tf.baselines.rival import Rival, check
 from runs import erasing
 from runs import export as exports
@@ -43,6 +46,7 @@ class CleanOptions:
         method: name of the rival.
         benign: table of classes with the defender's images, or "digits" for the defender's part of those.
         share: of these images that is used, drawn by ``seed``.
+        target: for Neural Cleanse, the only class to look at; None takes all.
         test, attack: data to measure on and the train.json of a known attack, for experiments; the method itself looks
             at neither.
         seed: of everything random.
@@ -53,6 +57,7 @@ class CleanOptions:
     method: str
     benign: str
     share: float
+    target: Optional[int]
     test: Optional[str]
     attack: Optional[Path]
     seed: int
@@ -70,19 +75,24 @@ def clean(options: CleanOptions, rival: Rival, out: Path, *, bar: Bar, say: Call
     model = safety.load_model(options.model)
     suspect = ClassSuspect(model, random_share(benign_of(options.benign), options.share, seed=options.seed))
     check(suspect)
+    if options.target is not None:
+        logits.check_class(model, options.target)
     measure = measure_of(options.test, options.attack, model, 1.0)
     started, source = time.perf_counter(), store.digest_of_files(options.model)
     benign = store.digest_of_arrays(suspect.benign.images, suspect.benign.labels)
-    journals = beside(out, (source, benign, rival, options.seed), curves=options.tensorboard, say=say)
-    with bar(options.method, rival.total(suspect)) as progress:
-        cleaned, spent = metered(
-            lambda: rival.mitigate(suspect, seed=options.seed, progress=progress, journals=journals), journals.clock
-        )
+    asked = (source, benign, rival, options.seed, options.target)
+    journals = beside(out, asked, curves=options.tensorboard, say=say)
+    total, work = rival.total(suspect), partial(rival.mitigate, suspect, seed=options.seed)
+    if isinstance(rival, NeuralCleanse):
+        total, work = rival.total(suspect, options.target), partial(work, target=options.target)
+    with bar(options.method, total) as progress:
+        cleaned, spent = metered(lambda: work(progress=progress, journals=journals), journals.clock)
     record: dict[str, Any] = {
         "method": options.method,
         "model": str(options.model),
         "source_sha256": source,
         "benign": {"from": options.benign, "images": len(suspect.benign), "share": options.share},
+        "class": options.target,
         "erasing": asdict(rival),
         "seed": options.seed,
         "metrics": measure and {"before": measure(model), "after": measure(cleaned)},
@@ -99,7 +109,7 @@ def clean(options: CleanOptions, rival: Rival, out: Path, *, bar: Bar, say: Call
 def _page(suspect: ClassSuspect, record: dict[str, Any]) -> ErasingPage:
     images = suspect.benign.images
     first = np.unique(suspect.benign.labels, return_index=True)[1][:_SHOWN]
-    names = ("method", "benign", "erasing", "seed", "seconds_erasing", "peak_mib", "versions")
+    names = ("method", "benign", "class", "erasing", "seed", "seconds_erasing", "peak_mib", "versions")
     return ErasingPage(
         title=f"Erasing of {Path(record['model']).name}",
         lede=_LEDES[record["method"]],

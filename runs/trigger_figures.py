@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from runs.figures import Figure
 
-_COLOURS = ("#0067a3", "#b8480a", "#8a8478")
+_COLOURS = ("#0067a3", "#b8480a", "#8a8478", "#3f7d20")
 _LEVELS = colormaps["plasma"]  # dark where a level asks for most
 _PLANTED, _FOUND = "#ffffff", "#ff5fa2"
 _MOST = 10  # models in a picture
@@ -27,7 +27,7 @@ def success(after: Mapping[str, Sequence[float]], title: str) -> Figure:
     """
     drawing = Drawing(figsize=(6, 3.4))
     axes = drawing.subplots()
-    for (name, values), colour, mark in zip(after.items(), _COLOURS, "os^"):
+    for (name, values), colour, mark in zip(after.items(), _COLOURS, "os^D"):
         axes.plot(range(1, len(values) + 1), sorted(values), color=colour, marker=mark, markersize=4, label=name)
     axes.set(xlabel="suspects, each repair's sorted", ylabel="ASR", ylim=(-0.02, 1.02))
     axes.locator_params(axis="x", integer=True)

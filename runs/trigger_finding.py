@@ -18,7 +18,7 @@ from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
 from dhbe_tf.gdm.defence import GDM
 from dhbe_tf.gdm.realistic import Realistic
-from dhbe_tf.gdm.staircase import Search, check_target, samples
+from dhbe_tf.gdm.staircase import Search, samples
 from dhbe_tf.gdm.windows import Sweep
 from runs import export as exports
 from runs import plain_triggers, safety, store, trigger_models
@@ -66,7 +66,7 @@ def _case(options: TriggerOptions) -> _Case:
     logits.check(model)
     suspect = ClassSuspect(model, benign_of(options.benign))
     if options.target is not None:
-        check_target(suspect, options.target)
+        logits.check_class(model, options.target)
     return _Case(suspect, measure_of(options.test, options.attack, model, 1.0))
 
 

@@ -79,20 +79,30 @@ class NeuralCleanse:
         if not 0 < self.success <= 1 or not 0 <= self.share <= 1:
             raise ValueError(f"success lies in (0, 1] and the share in [0, 1], got {self}")
 
-    def total(self, suspect: ClassSuspect) -> int:
-        """Steps of all searches, if none stops early, and of the unlearning."""
-        return self.steps * suspect.model.output_shape[-1] + self.tuning.total_steps
+    def total(self, suspect: ClassSuspect, target: int | None = None) -> int:
+        """Steps of all searches, if none stops early, and of the unlearning; see :meth:`mitigate`."""
+        classes = suspect.model.output_shape[-1] if target is None else 1
+        return self.steps * classes + self.tuning.total_steps
 
     def mitigate(
         self,
         suspect: ClassSuspect,
         *,
         seed: int,
+        target: int | None = None,
         progress: Callable[[int], None] = lambda step: None,
         journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> tf.keras.Model:
-        """Search, test, unlearn; see :class:`dhbe_tf.baselines.rival.Rival`."""
-        found = self.find(suspect, seed=seed, progress=progress, journals=journals)
+        """Search, test, unlearn; see :class:`dhbe_tf.baselines.rival.Rival`.
+
+        Args:
+            suspect, seed, progress, journals: as there.
+            target: the only class to look at; by default all are searched.
+
+        Raises:
+            ValueError: also if there is no such class.
+        """
+        found = self.find(suspect, seed=seed, target=target, progress=progress, journals=journals)
         chosen = flagged(found, self.outlier)
         searched = self.steps * len(found)
         work = logits.copy(suspect.model)
@@ -110,20 +120,24 @@ class NeuralCleanse:
         suspect: ClassSuspect,
         *,
         seed: int,
+        target: int | None = None,
         progress: Callable[[int], None] = lambda step: None,
         journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
     ) -> list[Reversed]:
-        """The smallest trigger of every class, in the order of the classes.
+        """The smallest trigger of every class, in the order of the classes; of ``target`` alone, if it is given.
 
         Raises:
-            ValueError: if model and images do not fit each other.
+            ValueError: if model and images do not fit each other, or there is no such class.
         """
         check(suspect)
-        search, found = _Search(suspect, self, seed), []
-        for target in range(suspect.model.output_shape[-1]):
-            search.restart(target, seed)
-            done = target * self.steps
-            found.append(search.run(lambda step: progress(done + step), journals(f"class {target}")))
+        if target is not None:
+            logits.check_class(suspect.model, target)
+        search = _Search(suspect, self, seed)
+        found: list[Reversed] = []
+        for label in range(suspect.model.output_shape[-1]) if target is None else (target,):
+            search.restart(label, seed)
+            done = len(found) * self.steps
+            found.append(search.run(lambda step: progress(done + step), journals(f"class {label}")))
         progress(self.steps * len(found))
         return found
 

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
+from dhbe_tf import logits
 from dhbe_tf.gdm.retraining import Retraining, Stamped
-from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, check_target, distribution, responses
+from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, distribution, responses
 
 
 @dataclass(frozen=True, eq=False)  # holds models, so identity is equality
@@ -103,7 +104,7 @@ class GDM:
     ) -> Screening:
         """First step: which classes have triggers; see :meth:`mitigate`."""
         if target is not None:
-            check_target(search.suspect, target)
+            logits.check_class(search.suspect.model, target)
             return Screening(np.full(search.suspect.model.output_shape[-1], np.nan), [target])
         found = responses(search, steps=self.screening, seed=seed, journal=journals("screening"))
         return Screening(found, attacked(found, self.found))

@@ -10,7 +10,8 @@ import tensorflow as tf
 from data_prep.batches import batches
 from data_prep.diverged import watch
 from data_prep.journal import NO_JOURNAL, Journal
-from dhbe_tf.gdm.staircase import Search, check_target
+from dhbe_tf import logits
+from dhbe_tf.gdm.staircase import Search
 from dhbe_tf.gdm.stamping import random_places, stamp
 from dhbe_tf.optimizers import Adam
 
@@ -40,7 +41,7 @@ class PixelSearch:
             ValueError: if there is no such class.
             Diverged: if the search does.
         """
-        check_target(search.suspect, target)
+        logits.check_class(search.suspect.model, target)
         state = _Pixels(search, self.learning_rate, seed)
         done = journal.resume({"raw": state.raw, "optimizer": state.optimizer, "random": state.random})
         for step, index in enumerate(batches(len(search.searched), self.batch, self.steps, seed), 1):

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import ClassSuspect
+from dhbe_tf import logits
 from dhbe_tf.gdm.retraining import Retraining, Stamped
-from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, check_target, distribution
+from dhbe_tf.gdm.staircase import Distribution, Search, Staircase, distribution
 from dhbe_tf.gdm.windows import Found, MovingWindow, Sweep, complete
 
 
@@ -77,7 +78,7 @@ class Realistic:
         """
         wanted = range(suspect.model.output_shape[-1]) if targets is None else targets
         for target in wanted:
-            check_target(suspect, target)
+            logits.check_class(suspect.model, target)
         sweep = Sweep(self.window, suspect=suspect)
         rows = np.zeros((len(wanted), sweep.length))
         for done in range(journal.resume({}, rows), len(wanted)):

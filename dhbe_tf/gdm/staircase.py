@@ -163,17 +163,6 @@ def check(suspect: ClassSuspect, size: int) -> None:
         raise ValueError(f"a window of {size} px does not fit into images of {shape[0]} x {shape[1]}")
 
 
-def check_target(suspect: ClassSuspect, target: int) -> None:
-    """Refuse a class that the model does not have.
-
-    Raises:
-        ValueError: if there is no such class.
-    """
-    count = suspect.model.output_shape[-1]
-    if not 0 <= target < count:
-        raise ValueError(f"the model has the classes 0 to {count - 1}, so {target} cannot be searched for")
-
-
 def kept_aside(labels: np.ndarray) -> np.ndarray:
     """Which of the benign images judge triggers and are not searched with: a fourth of every class; bool (N,)."""
     aside = np.zeros(len(labels), bool)
@@ -247,7 +236,7 @@ class Search(tf.Module):
             ValueError: if there is no such class.
             Diverged: if the search does.
         """
-        check_target(self.suspect, target)
+        logits.check_class(self.suspect.model, target)
         if not going_on:
             self.renew()
         self.aim(target, level, seed=seed)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from data_prep.contract import pixels
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
-from dhbe_tf.gdm.staircase import check, check_target, kept_aside
+from dhbe_tf.gdm.staircase import check, kept_aside
 from dhbe_tf.gdm.stamping import stamp
 from dhbe_tf.optimizers import Adam
 
@@ -225,7 +225,7 @@ class Sweep(tf.Module):
         Raises:
             ValueError: if there is no such class.
         """
-        check_target(self.suspect, target)
+        logits.check_class(self.suspect.model, target)
         random = np.random.default_rng(seed)
         self._restart(target, random)
         for _ in range(self.options.steps):

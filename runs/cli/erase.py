@@ -39,6 +39,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
     type=click.FloatRange(0, 1, min_open=True),
     help="For all but dhbe and gdm: use a random part of the benign images, drawn with --seed. Default: all.",
 )
+@click.option("--class", "target", type=int, help="For gdm and neural-cleanse: the attacked one. Default: found out.")
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
 @click.option("--iterations", type=click.IntRange(min=1), help="In all. Default: preset's.")
@@ -57,6 +58,7 @@ def erase(
     method: str,
     benign: Optional[str],
     share: Optional[float],
+    target: Optional[int],
     weight: Optional[float],
     trigger_size: Optional[int],
     iterations: Optional[int],
@@ -81,14 +83,16 @@ def erase(
     unused["--iterations"] = iterations
     if method in RIVALS:
         unused["--trigger-size"] = trigger_size
-        return erase_rival(model, method, benign, share, test, attack, tensorboard, preset, seed, out, unused)
+        return erase_rival(model, method, benign, share, target, test, attack, tensorboard, preset, seed, out, unused)
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
 
         unused.update({"--tensorboard": tensorboard, "--share": share, "--method dhbe": method == "dhbe"})
-        return erase_gdm(model, benign, trigger_size, test, attack, preset, seed, out, unused)
+        return erase_gdm(model, benign, target, trigger_size, test, attack, preset, seed, out, unused)
     if share is not None:
         raise ValueError("--share is of the benign images, and --method dhbe uses none")
+    if target is not None:
+        raise ValueError("--class belongs to --method gdm or neural-cleanse; dhbe looks at all classes at once")
     from runs import classes, erasing
 
     given: dict[str, Any] = {"weight": weight, "trigger_size": trigger_size}

@@ -18,6 +18,7 @@ def erase_rival(
     method: str,
     benign: Optional[str],
     share: Optional[float],
+    target: Optional[int],
     test: Optional[str],
     attack: Optional[Path],
     tensorboard: Optional[Path],
@@ -34,12 +35,14 @@ def erase_rival(
     wrong = [name for name, value in unused.items() if value is not None]
     if wrong:
         raise ValueError(f"--method {method} has no use for {', '.join(wrong)}")
+    if target is not None and method != "neural-cleanse":
+        raise ValueError(f"--method {method} looks at no class, so it has no use for --class")
     if benign is None:
         raise ValueError(f"--method {method} learns from benign images: name a table of classes with --benign")
     from runs import cleaning, rivals
 
     rival = rivals.rivals(preset, digits=benign == "digits")[method]
-    options = cleaning.CleanOptions(model, method, benign, share or 1.0, test, attack, seed, tensorboard)
+    options = cleaning.CleanOptions(model, method, benign, share or 1.0, target, test, attack, seed, tensorboard)
     record = cleaning.clean(options, rival, out, bar=bar, say=say)
     click.echo(cleaning.describe(record))
     click.echo(f"written: {out}")

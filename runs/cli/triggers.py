@@ -55,6 +55,7 @@ def find_triggers(
 def erase_gdm(
     model: Path,
     benign: Optional[str],
+    target: Optional[int],
     trigger_size: Optional[int],
     test: Optional[str],
     attack: Optional[Path],
@@ -75,7 +76,7 @@ def erase_gdm(
         raise ValueError(f"--benign belongs to --method gdm, which has no use for {', '.join(wrong)}")
     if benign is None:
         raise ValueError("--method gdm searches on benign images: name a table of classes with --benign")
-    question = trigger_finding.TriggerOptions(model, benign, None, test, attack, seed)
+    question = trigger_finding.TriggerOptions(model, benign, target, test, attack, seed)
     record = trigger_finding.erase(question, preset, trigger_size, out, say=say)
     click.echo(trigger_finding.describe(record))
     click.echo(f"written: {out}")

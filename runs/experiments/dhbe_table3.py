@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runs import erasing_tables
+from runs.erasing_jobs import Method
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job
@@ -39,16 +40,22 @@ def plan(preset: Preset, options: Options) -> list[Job]:
         for attack, sizes in _SIZES[options.preset].items()
         for suspect in erasing_tables.suspects(options, (attack,), sizes, seeds=seeds)
     ]
-    return erasing_tables.erasings(which, erasing_tables.methods(options))
+    return erasing_tables.erasings(which, _methods(options))
+
+
+def _methods(options: Options) -> dict[str, Method]:
+    return erasing_tables.methods(options)
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
     """Methods over everything, then attack by attack, and what they take."""
-    where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
+    where, named = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}", _methods(
+        options
+    )
     return [
-        erasing_tables.summary(found, options, f"Erasing methods: {where}"),
-        erasing_tables.by_attack(found, options, f"Erasing methods by attack: {where}"),
-        erasing_tables.taken(found, erasing_tables.methods(options), f"What erasing takes: {where}"),
+        erasing_tables.summary(found, named, f"Erasing methods: {where}"),
+        erasing_tables.by_attack(found, named, f"Erasing methods by attack: {where}"),
+        erasing_tables.taken(found, named, f"What erasing takes: {where}"),
     ]
 
 

@@ -49,6 +49,16 @@ def test_unlearning_ends_the_backdoor_and_keeps_the_accuracy(suspect, found):
     assert success(suspect.model, fresh) == 1 and success(cleaned, fresh) <= 0.1 and accuracy(cleaned, fresh) >= 0.95
 
 
+def test_one_class_alone_is_searched_as_among_all(suspect, found):
+    steps = []
+    (alone,) = OPTIONS.find(suspect, seed=0, target=1, progress=steps.append)
+    assert alone.target == 1 and max(steps) <= OPTIONS.steps
+    np.testing.assert_allclose(alone.mask, found[1].mask, atol=1e-4)
+    assert OPTIONS.total(suspect, 1) == OPTIONS.total(suspect) - 2 * OPTIONS.steps
+    with pytest.raises(ValueError, match="classes 0 to 2, so 3 cannot"):
+        OPTIONS.find(suspect, seed=0, target=3)
+
+
 def test_a_restarted_search_finds_the_same(suspect, found):
     search = _Search(suspect, OPTIONS, seed=0)
     for target in (1, 0):  # another class first

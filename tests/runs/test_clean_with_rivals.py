@@ -67,6 +67,16 @@ def test_a_rival_writes_model_export_record_and_report(given, tmp_path):
     assert "http" not in page.replace("http-equiv", "") and not list(tmp_path.glob(".clean*"))
 
 
+def test_neural_cleanse_searches_the_class_that_it_is_told(given, tmp_path):
+    model, faces, _ = given
+    out = tmp_path / "clean"
+    told = ("--method", "neural-cleanse", "--benign", faces, "--class", "1")
+    code, output = _run("erase", model, "--preset", "smoke", "--out", out, *told)
+    assert code == 0, output
+    record = json.loads((out / "erase.json").read_text())
+    assert record["class"] == 1 and record["method"] == "neural-cleanse" and (out / "model.h5").is_file()
+
+
 @pytest.mark.parametrize(
     "extra, message",
     [
@@ -76,6 +86,9 @@ def test_a_rival_writes_model_export_record_and_report(given, tmp_path):
         (("--method", "nad", "--benign", "FACES", "--trigger-size", "3"), "no use for --trigger-size"),
         (("--method", "gdm", "--benign", "FACES", "--share", "0.5"), "no use for --share"),
         (("--share", "0.5"), "--method dhbe uses none"),
+        (("--class", "1"), "dhbe looks at all classes"),
+        (("--method", "nad", "--benign", "FACES", "--class", "1"), "no use for --class"),
+        (("--method", "neural-cleanse", "--benign", "FACES", "--class", "99"), "so 99 cannot"),
         (("--method", "nad", "--benign", "FACES", "--share", "0"), "--share"),
         (("--method", "nad", "--benign", "FACES", "--attack", "ATTACK"), "needs --test"),
     ],

@@ -131,17 +131,25 @@ def test_sizes_of_triggers_and_generated_ones_make_a_grid():
     assert one.tables(found, options)[0].rows[1]["generated"] == 5
 
 
-def test_random_squares_have_a_suspect_each_under_three_methods():
+def test_random_squares_have_a_suspect_each_under_all_methods():
     one, options = experiment("dhbe_figure6"), Options("smoke", models=3)
     plan = one.plan(None, options)
-    assert [job.suspect.attack.wide.seed for job in plan[::3]] == [0, 1, 2]
-    assert [(job.share, job.alone) for job in plan[:3]] == [(None, False), (0.04, False), (None, True)]
-    found = {job: _result(0.8, asr) for job, asr in zip(plan, (0.0, 0.1, 0.5, 0.0, 0.2, 0.9, 0.3, 0.0, 0.1))}
+    assert [job.suspect.attack.wide.seed for job in plan[::4]] == [0, 1, 2]
+    assert [job.name.split(" on ")[0] for job in plan[:4]] == [
+        "GDM with 4 %",
+        "GDM told with 4 %",
+        "DHBE",
+        "distillation alone",
+    ]
+    gdm, told, dhbe, alone = (0.1, 0.2, 0.0), (0.0, 0.0, 0.03), (0.0, 0.0, 0.3), (0.5, 0.9, 0.1)
+    asr = [value for square in zip(gdm, told, dhbe, alone) for value in square]
+    found = {job: _result(0.8, one) for job, one in zip(plan, asr)}
     (table,) = one.tables(found, options)
     rows = {row["method"]: row for row in table.rows}
     assert rows["distillation alone"]["asr"] == pytest.approx(50) and rows["distillation alone"]["worst"] == 90
     assert (rows["distillation alone"]["paper_asr"], rows["distillation alone"]["paper_worst"]) == (50, 98)
     assert rows["GDM"]["asr"] == pytest.approx(10) and rows["DHBE"]["paper_asr"] == 0
+    assert rows["GDM, told"]["asr"] == pytest.approx(1) and rows["GDM, told"]["worst"] == pytest.approx(3)
     (figure,) = one.figures(found, options)
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.drawing.axes[0].lines}
     assert lines["distillation alone"] == [0.1, 0.5, 0.9]

@@ -15,11 +15,12 @@ from data_prep.threat import ClassSuspect, Suspect
 from dhbe_tf.attacks.badnets import BadNets
 from dhbe_tf.attacks.clean_label import CleanLabel
 from dhbe_tf.baselines.fine_tuning import FineTuning
+from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
 from dhbe_tf.dhbe import DHBE
 from runs import classes, erasing_jobs, erasing_tables, store
 from runs.ablation_jobs import Tried
 from runs.erasing_figures import Logistic, logistic
-from runs.erasing_jobs import Erase, Implanted, Learned, Untouched
+from runs.erasing_jobs import Erase, Implanted, Learned, Told, Untouched
 from runs.experiments import Options, experiment
 from runs.spent import Clock
 from runs.tables import paper
@@ -40,6 +41,14 @@ class _Method(FineTuning):
 
     def mitigate(self, suspect, **_):
         self.__dict__["seen"] = suspect
+        return _model(2)
+
+
+class _Targeted(NeuralCleanse):
+    """The same, with the class that it is told."""
+
+    def mitigate(self, suspect, *, target, **_):
+        self.__dict__.update(seen=suspect, told=target)
         return _model(2)
 
 
@@ -95,6 +104,21 @@ def test_dhbe_gets_the_model_alone(data):
     assert isinstance(method.seen, Suspect) and method.seen.benign is None
 
 
+def test_a_targeted_method_is_told_the_class_where_the_paper_s_is(data):
+    method = _Targeted()
+    Erase(SUSPECT, Told(method), 0.2).do(_Desk())
+    assert method.told == 2 and isinstance(method.seen, ClassSuspect)
+    Erase(SUSPECT, method, 0.2).do(_Desk())
+    assert method.told is None
+    assert Erase(SUSPECT, Told(method), 0.2).name == "_Targeted told with 20 % on badnets-3-0"
+    named = erasing_tables.with_told(SMOKE)
+    assert [name for name in named if name.endswith("told")] == ["Neural Cleanse, told", "GDM, told"]
+    assert named["GDM, told"] == Told(named["GDM"]) and list(named)[-1] == "DHBE"
+    # the paper's numbers stand beside what its authors did
+    printed = [erasing_tables.printed_as(name, named) for name in ("GDM", "GDM, told", "NAD")]
+    assert printed == ["", "GDM", "NAD"] and erasing_tables.printed_as("GDM", erasing_tables.methods(SMOKE)) == "GDM"
+
+
 def test_the_main_table_plans_every_method_on_the_same_suspects():
     jobs = experiment("dhbe_table3").plan(None, Options("paper"))
     assert len(jobs) == 3 * 3 * 3 * 7 and len({job.suspect for job in jobs}) == 27 and len(set(jobs)) == len(jobs)
@@ -119,10 +143,11 @@ def _result(acc: float, asr: float, nine: float) -> dict:
 def test_means_largest_and_notes_by_hand():
     methods = erasing_tables.methods(SMOKE)
     which = erasing_tables.suspects(SMOKE, ("badnets",), (3,), seeds=2)
-    jobs = erasing_tables.erasings(which, {name: methods[name] for name in ("NAD", "MCR", "DHBE")})
+    named = {name: methods[name] for name in ("NAD", "MCR", "DHBE")}
+    jobs = erasing_tables.erasings(which, named)
     results = [(0.8, 0.0, 0.9), (0.9, 0.2, 0.1), (0.7, 0.02, 0.3), (0.86, 0.06, 0.7), (0.9, 0.1, 0.1), (0.7, 0.0, 0.3)]
     found = {job: _result(*figures) for job, figures in zip(jobs, results)}
-    table = erasing_tables.summary(found, SMOKE, "t")
+    table = erasing_tables.summary(found, named, "t")
     rows = {row["method"]: row for row in table.rows}
     assert list(rows) == ["backdoored", "NAD", "MCR", "DHBE"]
     nad = rows["NAD"]  # of both suspects: 80 and 86 % right, 0 and 6 % attacked
@@ -130,7 +155,7 @@ def test_means_largest_and_notes_by_hand():
     assert rows["backdoored"]["n"] == 2 and rows["DHBE"]["paper_acc"] == 94.27
     # MCR's mean ASR is 15 %, so of NAD (83) and DHBE (70) NAD is the most accurate one that erases
     assert "has NAD." in table.notes[0] and "has MCR." in table.notes[1]
-    detail = erasing_tables.by_attack(found, SMOKE, "t")
+    detail = erasing_tables.by_attack(found, named, "t")
     assert [row["method"] for row in detail.rows] == ["backdoored", "NAD", "MCR", "DHBE"]
     assert detail.rows[1]["paper_asr"] == 0.38 and detail.rows[1]["n"] == 2
 

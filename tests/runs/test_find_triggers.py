@@ -99,6 +99,15 @@ def test_erase_with_gdm(given, tmp_path):
     assert (tmp_path / "clean" / "report.html").read_text().count("data:image/png;base64") == levels > 0
 
 
+def test_gdm_models_the_class_that_it_is_told(given, tmp_path):
+    model, faces = given
+    told = ("--method", "gdm", "--benign", faces, "--class", 1)
+    code, output = _run("erase", model, *told, "--out", tmp_path / "clean", *SHORT)
+    assert code == 0 and "searched" not in output, output
+    record = json.loads((tmp_path / "clean" / "erase.json").read_text())
+    assert list(record["classes"]) == ["1"] and record["responses"] == {}
+
+
 @pytest.mark.parametrize(
     "command, extra, message",
     [
@@ -109,6 +118,7 @@ def test_erase_with_gdm(given, tmp_path):
         ("erase", ("--method", "gdm"), "--benign"),
         ("erase", ("--method", "gdm", "--benign", "FACES", "--trigger-size", "17"), "does not fit"),
         ("erase", ("--method", "gdm", "--benign", "FACES", "--mean", "0.5"), "no use for --mean"),
+        ("erase", ("--method", "gdm", "--benign", "FACES", "--class", "3"), "classes 0 to 2"),
         ("erase", ("--benign", "FACES"), "no use for --method dhbe"),
     ],
 )
