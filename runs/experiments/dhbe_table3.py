@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from runs import erasing_tables
-from runs.erasing_jobs import Method
 from runs.experiments import Options
 from runs.figures import Figure
 from runs.jobs import Job
@@ -40,18 +39,13 @@ def plan(preset: Preset, options: Options) -> list[Job]:
         for attack, sizes in _SIZES[options.preset].items()
         for suspect in erasing_tables.suspects(options, (attack,), sizes, seeds=seeds)
     ]
-    return erasing_tables.erasings(which, _methods(options))
-
-
-def _methods(options: Options) -> dict[str, Method]:
-    return erasing_tables.methods(options)
+    return erasing_tables.erasings(which, erasing_tables.methods(options))
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
     """Methods over everything, then attack by attack, and what they take."""
-    where, named = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}", _methods(
-        options
-    )
+    where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
+    named = erasing_tables.methods(options)
     return [
         erasing_tables.summary(found, named, f"Erasing methods: {where}"),
         erasing_tables.by_attack(found, named, f"Erasing methods by attack: {where}"),
