@@ -1,9 +1,10 @@
 """DHBE, Fig. 7: how far a trigger moves the last block and the outputs of cleaned models, method by method.
 
-BadNets with triggers of 3, 5 and 7 px, one suspect each, by every method; L1 and L2 norms of the difference between 200
-test images with and without the trigger, as boxes. Suspects and erasings are those of dhbe_table3, with cpu those of 3
-px alone. On the embedded digits, or with --data on CIFAR-10 in its python batches. Expected, in the paper's words: "far
-less response" after DHBE than after the others, in the inner layer too; it is so on digits (MEASURED.md).
+BadNets with triggers of 3, 5 and 7 px, one suspect each, by every method as the paper runs it (Neural Cleanse and GDM
+are told the class); L1 and L2 norms of the difference between 200 test images with and without the trigger, as boxes.
+Suspects and erasings are those of dhbe_table3, with cpu those of 3 px alone. On the embedded digits, or with --data on
+CIFAR-10 in its python batches. Expected, in the paper's words: "far less response" after DHBE than after the others, in
+the inner layer too; it is so on digits (MEASURED.md).
 
     drmguard reproduce run dhbe_figure7 --preset cpu                                digits, 3 suspects, 7 erasings each
     drmguard reproduce run dhbe_figure7 --preset cpu --data cifar-10-batches-py
@@ -38,7 +39,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """A suspect for every size, by every method."""
     sizes = erasing_tables.SIZES[:1] if options.preset == "smoke" else erasing_tables.SIZES
     which = erasing_tables.suspects(replace(options, models=1), ("badnets",), sizes)
-    erasings = erasing_tables.erasings(which, erasing_tables.methods(options))
+    erasings = erasing_tables.erasings(which, erasing_tables.as_in_the_paper(options))
     return [Moved(job) for job in erasings if isinstance(job, Erase)]
 
 
@@ -63,7 +64,7 @@ def _panels(
     found: Mapping[Job, dict[str, Any]], options: Options
 ) -> dict[str, dict[str, Mapping[str, Sequence[float]]]]:
     """By trigger, quantiles of the backdoored model's differences, then those after every method."""
-    named = erasing_tables.methods(options)
+    named = erasing_tables.as_in_the_paper(options)
     panels: dict[str, dict[str, Mapping[str, Sequence[float]]]] = {}
     for job, result in found.items():
         assert isinstance(job, Moved)

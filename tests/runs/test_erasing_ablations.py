@@ -174,7 +174,7 @@ def test_boxes_stand_beside_the_backdoored_model_s():
     one, options = experiment("dhbe_figure7"), Options("smoke")
     plan = one.plan(None, options)
     shared = experiment("dhbe_table3").plan(None, options)
-    assert [job.erasing for job in plan] == shared  # so what the main table has made is used again
+    assert {job.erasing for job in plan} < set(shared)  # so what the main table has made is used again
     quantiles = {key: [1.0, 2.0, 3.0, 4.0, 5.0] for key in ("block_l1", "block_l2", "output_l1", "output_l2")}
     halved = {key: [value / 2 for value in values] for key, values in quantiles.items()}
     found = {job: {"before": quantiles, "after": halved} for job in plan}
@@ -187,7 +187,7 @@ def test_boxes_stand_beside_the_backdoored_model_s():
 
 
 def _names() -> list[str]:
-    return ["Fine-tuning", "Fine-pruning", "NAD", "MCR", "Neural Cleanse", "GDM", "DHBE"]
+    return ["Fine-tuning", "Fine-pruning", "NAD", "MCR", "Neural Cleanse, told", "GDM, told", "DHBE"]
 
 
 def test_other_data_stands_beside_the_paper_s_by_its_name(tmp_path):
@@ -196,8 +196,8 @@ def test_other_data_stands_beside_the_paper_s_by_its_name(tmp_path):
     plan = one.plan(None, options)
     assert len(plan) == 7 and {job.suspect.data for job in plan} == {str(options.data.resolve())}
     (table,) = one.tables({job: _result(0.7, 0.2) for job in plan}, options)
-    names = ["Fine-tuning, 0.01", "Fine-tuning, 0.001", "NAD, 0.01", "NAD, 0.001", "Neural Cleanse", "GDM", "DHBE"]
-    assert [row["method"] for row in table.rows] == names
+    names = [f"{name}, {rate}" for name in ("Fine-tuning", "NAD") for rate in (0.01, 0.001)]
+    assert [row["method"] for row in table.rows] == [*names, "Neural Cleanse, told", "GDM, told", "DHBE"]
     assert [row["paper_asr"] for row in table.rows] == [86.51, 86.51, 83.47, 83.47, 0.70, 0.12, 0.66]
     assert table.rows[0]["paper_acc_before"] == 77.30
     other = replace(options, data=Path("my-pictures"))

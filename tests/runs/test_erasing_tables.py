@@ -117,15 +117,17 @@ def test_a_targeted_method_is_told_the_class_where_the_paper_s_is(data):
     tuned = replace(named["GDM"].retraining, epochs=20)
     assert named["GDM, told"] == Told(replace(named["GDM"], retraining=tuned))
     # the paper's numbers stand beside what its authors did
+    papers = erasing_tables.as_in_the_paper(SMOKE)
+    assert list(papers)[-3:] == ["Neural Cleanse, told", "GDM, told", "DHBE"] and len(papers) == 7
     printed = [erasing_tables.printed_as(name, named) for name in ("GDM", "GDM, told", "NAD")]
     assert printed == ["", "GDM", "NAD"] and erasing_tables.printed_as("GDM", erasing_tables.methods(SMOKE)) == "GDM"
 
 
 def test_the_main_table_plans_every_method_on_the_same_suspects():
     jobs = experiment("dhbe_table3").plan(None, Options("paper"))
-    assert len(jobs) == 3 * 3 * 3 * 7 and len({job.suspect for job in jobs}) == 27 and len(set(jobs)) == len(jobs)
+    assert len(jobs) == 3 * 3 * 3 * 9 and len({job.suspect for job in jobs}) == 27 and len(set(jobs)) == len(jobs)
     jobs = experiment("dhbe_table3").plan(None, Options("cpu"))
-    assert len(jobs) == 3 * 3 * 7 and len({(job.suspect.attack, job.suspect.seed) for job in jobs}) == 9
+    assert len(jobs) == 3 * 3 * 9 and len({(job.suspect.attack, job.suspect.seed) for job in jobs}) == 9
     assert {job.share for job in jobs} == {None, 0.04}
     assert all(job.seed == job.suspect.seed for job in jobs)  # so all methods hold the same images
 
@@ -162,6 +164,21 @@ def test_means_largest_and_notes_by_hand():
     assert detail.rows[1]["paper_asr"] == 0.38 and detail.rows[1]["n"] == 2
 
 
+def test_told_methods_compete_in_a_note_of_their_own():
+    told = erasing_tables.with_told(SMOKE)
+    named = {name: told[name] for name in ("GDM", "GDM, told", "DHBE")}
+    which = erasing_tables.suspects(SMOKE, ("badnets",), (3,), seeds=1)
+    jobs = erasing_tables.erasings(which, named)
+    found = {
+        job: _result(*figures) for job, figures in zip(jobs, [(0.9, 0.5, 0.9), (0.85, 0.01, 0.1), (0.8, 0.0, 0.3)])
+    }
+    table = erasing_tables.summary(found, named, "t")
+    assert "has DHBE." in table.notes[0] and "has DHBE." in table.notes[1]
+    assert "with those, GDM, told has the highest, and GDM, told the lowest with nine triggers" in table.notes[4]
+    assert [row["paper_acc"] for row in table.rows[1:3]] == [None, paper("dhbe_table3")["mean GDM", "acc"]]
+    assert "none is here" in erasing_tables.summary(found, {"DHBE": told["DHBE"]}, "t").notes[4]
+
+
 def test_the_paper_s_means_are_those_of_its_rows():
     published = paper("dhbe_table3")
     rows = [f"{attack} {size}" for attack in erasing_tables.ATTACKS.values() for size in (1, 2, 3)]
@@ -191,6 +208,7 @@ def test_the_figure_sweeps_rates_shares_and_subsets():
     plan = experiment("dhbe_figure3").plan(None, Options("paper", models=2))
     assert len(plan) == 3 * (1 + 4 * 2 * 2 * 10) and len({getattr(job, "erasing", job).suspect for job in plan}) == 3
     jobs = [getattr(job, "erasing", job) for job in plan]
+    assert sum(isinstance(job.method, Told) for job in jobs) == 3 * 2 * 2 * 10  # Neural Cleanse
     rates = {getattr(job.method, "tuning", None) and job.method.tuning.learning_rate for job in jobs}
     assert {0.002, 0.004, 0.02} <= rates and {job.share for job in jobs} == {None, 0.04, 0.01}
 
