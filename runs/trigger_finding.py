@@ -100,10 +100,13 @@ def erase(options: TriggerOptions, preset: str, size: Optional[int], out: Path, 
     (found, chosen), screened = metered(
         lambda: defence.screen(search, seed=options.seed, target=options.target, journals=journals)
     )
+    seconds = {}
     if options.target is None:
-        say(f"searched {len(found)} classes, {screened['seconds'] / len(found):.1f} s each; modelling {chosen}")
+        seconds["search"] = screened["seconds"] / len(found)
+        say(f"searched {len(found)} classes, {seconds['search']:.1f} s each; modelling {chosen}")
     models, modelled = metered(lambda: defence.model(search, chosen, seed=options.seed, journals=journals))
-    say(f"modelled the triggers of {len(models)} classes, {modelled['seconds'] / len(models):.1f} s each")
+    seconds["model"] = modelled["seconds"] / len(models)
+    say(f"modelled the triggers of {len(models)} classes, {seconds['model']:.1f} s each")
     cleaned = defence.repair(case.suspect, models, seed=options.seed, journal=journals("repair"))
     peak = max(screened["peak_mib"], modelled["peak_mib"])
     say(f"peak memory {peak:.0f} MiB")
@@ -113,10 +116,7 @@ def erase(options: TriggerOptions, preset: str, size: Optional[int], out: Path, 
         "defence": asdict(defence),
         "responses": {str(k): float(value) for k, value in enumerate(found) if np.isfinite(value)},
         "classes": {str(model.target): plain_triggers.levels(model) for model in models},
-        "seconds_per_class": {
-            "search": screened["seconds"] / len(found),
-            "model": modelled["seconds"] / len(models),
-        },
+        "seconds_per_class": seconds,
         "peak_mib": peak,
         "seconds": round(time.perf_counter() - started, 1),
     }

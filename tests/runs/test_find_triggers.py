@@ -103,7 +103,7 @@ def test_gdm_models_the_class_that_it_is_told(given, tmp_path):
     model, faces = given
     told = ("--method", "gdm", "--benign", faces, "--class", 1)
     code, output = _run("erase", model, *told, "--out", tmp_path / "clean", *SHORT)
-    assert code == 0 and "searched" not in output, output
+    assert code == 0 and "search" not in output, output
     record = json.loads((tmp_path / "clean" / "erase.json").read_text())
     assert list(record["classes"]) == ["1"] and record["responses"] == {}
 
