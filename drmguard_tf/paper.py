@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import tensorflow as tf
@@ -57,7 +58,12 @@ class PaperSearch:
         return self.steps
 
     def pretrain(
-        self, images: np.ndarray, *, seed: int, progress: Callable[[int], None] = lambda step: None
+        self,
+        images: np.ndarray,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+        journal: Journal = NO_JOURNAL,
     ) -> tf.keras.Model:
         """G after it has learned the identity on the benign images; depends on them and their size only.
 
@@ -65,14 +71,19 @@ class PaperSearch:
             images: float32 (N, H, W, C) in [0, 1].
             seed: of G's weights and the order of the images.
             progress: called with the number of steps done.
+            journal: where an interrupted pre-training goes on.
         """
         tf.keras.utils.set_random_seed(seed)  # Keras draws initial weights from the global generator
         _, height, width, channels = images.shape
         generator = paper_generator((height, width, channels))
         pretraining = _Pretraining(generator, self.learning_rate)
-        for step, index in enumerate(batches(len(images), self.batch, self.pretraining, seed), 1):
-            pretraining.step(tf.gather(images, index))
+        done = journal.resume({"pretraining": pretraining})
+        order = batches(len(images), self.batch, self.pretraining, seed)
+        for step, index in enumerate(islice(order, done, None), done + 1):
+            loss = pretraining.step(tf.gather(images, index))
             progress(step)
+            journal.note(step, {"distance": loss})
+        journal.complete(self.pretraining)
         return generator
 
     def run(
@@ -94,7 +105,7 @@ class PaperSearch:
             journals: gives the run its journal, as for the steered search.
         """
         if generator is None:
-            generator = self.pretrain(reference.images, seed=seed)
+            generator = self.pretrain(reference.images, seed=seed, journal=journals("pretraining"))
         fresh = tf.keras.models.clone_model(generator)
         fresh.set_weights(generator.get_weights())
         trigger = PaperTrigger(fresh, reference.largest_norm)
@@ -120,13 +131,15 @@ class _Pretraining(tf.Module):
     def __init__(self, generator: tf.keras.Model, learning_rate: float) -> None:
         super().__init__()
         self.generator, self.optimizer = generator, Adam(learning_rate)
+        self.optimizer.prepare(generator.trainable_variables)
 
     @tf.function
-    def step(self, images: tf.Tensor) -> None:
+    def step(self, images: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.abs(self.generator(images, training=True) - images))
         variables = self.generator.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return loss
 
 
 class _Printed(Reversal):

@@ -14,9 +14,11 @@ import tensorflow as tf
 from data_prep import image_table
 from data_prep.contract import Split, Task
 from data_prep.cores import cores
+from data_prep.journal import NO_JOURNAL
 from drmguard_tf import metrics
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.lanes import lanes
+from drmguard_tf.paper import PaperSearch
 from drmguard_tf.unlearning import Unlearning
 from runs import export as exports
 from runs import inspection, judging, parallel, store, views
@@ -93,14 +95,17 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
     inspection.check_judgeable(suspect)
     with bar("benign controls", question.controls.count if question.controls else 1) as progress:
         line = inspection.threshold(question, workers=options.workers or cores(), progress=progress)
+    images = store.digest_of_arrays(suspect.benign.images, suspect.benign.targets)
+    asked = (store.digest_of_files(options.model), images, question.search, options.seed)
+    unfinished = None if out is None else beside(out, asked, say=say)
+    journals = unfinished or (lambda name: NO_JOURNAL)
+    if isinstance(question.search, PaperSearch):
+        with bar("learning the identity", question.search.pretraining) as progress:
+            inspection.pretrained(question, progress, journals)
     with bar("searching for a trigger", question.search.total_steps) as progress:
-        if out is None:
-            return inspection.scan_model(question, line, progress)
-        images = store.digest_of_arrays(suspect.benign.images, suspect.benign.targets)
-        asked = (store.digest_of_files(options.model), images, question.search, options.seed)
-        journals = beside(out, asked, say=say)
         scanned = inspection.scan_model(question, line, progress, journals)
-    journals.finish()
+    if unfinished:
+        unfinished.finish()
     return scanned
 
 

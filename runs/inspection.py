@@ -145,21 +145,32 @@ def scan_model(
         journals: gives each search run, by its name, the journal where it goes on after an interruption.
     """
     guard = Detection(scan.search, line)
-    extra = {"generator": _pretrained(scan)} if isinstance(scan.search, PaperSearch) else {}
+    extra = {"generator": pretrained(scan, journals=journals)} if isinstance(scan.search, PaperSearch) else {}
     started = time.perf_counter()
     verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, journals=journals, **extra)
     return Scanned(scan, verdict, guard, time.perf_counter() - started)
 
 
-def _pretrained(scan: Scan) -> tf.keras.Model:
-    """The identity generator of a benign set; the same for every suspect, so kept with the controls."""
+def pretrained(
+    scan: Scan,
+    progress: Progress = _silent,
+    journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+) -> tf.keras.Model:
+    """The identity generator of a benign set; the same for every suspect, so kept with the controls.
+
+    Args:
+        scan: by the printed search.
+        progress: called with the number of steps done.
+        journals: where an interrupted pre-training goes on.
+    """
     assert isinstance(scan.search, PaperSearch)
     images = scan.suspect.benign.images
     key = store.digest((store.digest_of_arrays(images), scan.search.pretraining, scan.search.learning_rate, scan.seed))
     path = (scan.home or scan.benign / CONTROLS) / f"generator-{key}.h5"
     if path.is_file():
         return safety.load_model(path)
-    generator = scan.search.pretrain(pixels(images), seed=scan.seed)
+    journal = journals("pretraining")
+    generator = scan.search.pretrain(pixels(images), seed=scan.seed, progress=progress, journal=journal)
     store.write_file(path, lambda temporary: generator.save(temporary, save_format="h5", include_optimizer=False))
     return generator
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep.contract import Split
+from data_prep.contract import Split, pixels
 from data_prep.threat import Suspect
 from drmguard_tf.attacks.wanet import WaNet
 from drmguard_tf.models import small_resnet
+from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import examine
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.training import Training
@@ -109,6 +110,18 @@ def test_an_interrupted_search_ends_as_an_undisturbed_one(tmp_path, reference, s
         np.testing.assert_array_equal(mine.history, theirs.history)
         for found, expected in zip(mine.trigger.variables, theirs.trigger.variables):
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_an_interrupted_pretraining_ends_as_an_undisturbed_one(tmp_path, at):
+    images, printed = pixels(_data(8).images), PaperSearch(batch=4, pretraining=4)
+    with pytest.raises(Killed):
+        printed.pretrain(images, seed=2, progress=_killer(at), journal=_journal(tmp_path / "kept"))
+    steps: list[int] = []
+    resumed = printed.pretrain(images, seed=2, progress=steps.append, journal=_journal(tmp_path / "kept"))
+    assert steps == list(range(max(1, at), 5))
+    for mine, theirs in zip(resumed.get_weights(), printed.pretrain(images, seed=2).get_weights()):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_one_checkpoint_is_kept_and_finish_removes_it(tmp_path):

@@ -78,10 +78,13 @@ def test_a_training_of_classes_goes_on(tmp_path, monkeypatch):
     assert code == 0 and "training-1: going on at step 2" in output and not list(tmp_path.glob(".out.unfinished-*"))
 
 
-def test_a_scan_goes_on(trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize("search, first", [("steered", "-"), ("paper", "pretraining")])
+def test_a_scan_goes_on(trained, tmp_path, monkeypatch, search, first):
     what = ("scan", "--model", trained / "model.h5", "--benign", trained / "benign", "--threshold", "paper")
-    what = (*what, "--preset", "smoke", "--out", tmp_path / "out")
+    what = (*what, "--search", search, "--preset", "smoke", "--out", tmp_path / "out")
     assert _interrupted(monkeypatch, *what, after=4)[0] == 130
     code, output = _run(*what)
-    assert code in (0, 1) and "going on at step 4" in output and not list(tmp_path.glob(".out.unfinished-*"))
+    assert code in (0, 1) and not list(tmp_path.glob(".out.unfinished-*"))
+    (line,) = [line for line in output.splitlines() if "going on at step 4" in line]
+    assert first in line.split(":")[0]
     assert json.loads((tmp_path / "out" / "scan.json").read_text())["score"] > 0
