@@ -25,6 +25,7 @@ METHODS = {**rivals.NAMES, "gdm": "GDM", "dhbe": "DHBE"}
 _GENERATED = 5  # px: the side of DHBE's generated triggers is GDM's too; nobody tells a defender the true one
 _TOLD = ", told"
 _EPOCHS = 20  # App. D: of every method that fine-tunes, GDM among them
+_AMPLIFIED = "BadNets"  # the paper's Table 6 repeats its triggers alone
 _LOW = 0.05  # ASR up to which a method counts as one that erases
 _MEASURES = {"acc": "ACC", "asr": "ASR", "asr_x4": "ASR, four triggers", "asr_x9": "ASR, nine triggers"}
 
@@ -129,10 +130,13 @@ def summary(found: Mapping[Job, dict[str, Any]], named: Mapping[str, Method], ti
         drops = [one["before"]["acc"] - one["after"]["acc"] for one in mine]
         row: dict[str, Any] = {"method": name, "n": len(mine), **_means([one["after"] for one in mine])}
         row |= {"drop": 100 * float(np.mean(drops)), "worst": 100 * max(one["after"]["asr"] for one in mine)}
-        rows.append({**row, **_printed(published, f"mean {printed_as(name, named)}")})
+        amplified = [result["after"] for job, result in pairs if job.method == method and _kind(job)[0] == _AMPLIFIED]
+        theirs = printed_as(name, named)
+        row |= {"amplified": _means(amplified)["asr_x9"], **_printed(published, f"mean {theirs}")}
+        rows.append({**row, "paper_amplified": published.get((f"{_AMPLIFIED} mean {theirs}", "asr_x9"))})
     columns = {"method": "method", "n": "suspects", "acc": "ACC, %", "drop": "ACC drop", "asr": "ASR, %"}
-    columns |= {"worst": "ASR, largest", "asr_x4": "ASR x4", "asr_x9": "ASR x9"}
-    columns |= {"paper_acc": "ACC, paper", "paper_asr": "ASR, paper"}
+    columns |= {"worst": "ASR, largest", "asr_x4": "ASR x4", "asr_x9": "ASR x9", "amplified": f"ASR x9, {_AMPLIFIED}"}
+    columns |= {f"paper_{key}": f"{columns[key].replace(', %', '')}, paper" for key in ("acc", "asr", "amplified")}
     return Table("summary", title, columns, rows, notes=_notes(rows, pairs))
 
 
@@ -142,7 +146,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[Erase, dict[
     told = "none is here"
     if len(untold) < len(rows) - 1:
         told = (
-            f"with those, {_best(rows[1:])} has the highest, and {_steadiest(rows[1:])} the lowest with nine triggers"
+            f"with those, {_best(rows[1:])} has the highest, and the lowest with nine triggers {_steadiest(rows[1:])}"
         )
     return (
         f"The highest mean ACC of the methods with a mean ASR of 5 % or less has {_best(untold)}.",
@@ -160,8 +164,12 @@ def _best(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _steadiest(rows: Sequence[Mapping[str, Any]]) -> str:
-    measured = [row for row in rows if row["asr_x9"] is not None]
-    return str(min(measured, key=lambda row: row["asr_x9"])["method"]) if measured else "none: it was not measured"
+    """Over all attacks, and on those of the paper's Table 6."""
+    names = []
+    for key in ("asr_x9", "amplified"):
+        measured = [row for row in rows if row[key] is not None]
+        names.append(str(min(measured, key=lambda row: row[key])["method"]) if measured else "none: not measured")
+    return f"{names[0]}; on {_AMPLIFIED} alone, as in the paper's Table 6, {names[1]}"
 
 
 def taken(found: Mapping[Job, dict[str, Any]], named: Mapping[str, Method], title: str) -> Table:

@@ -158,7 +158,7 @@ def test_means_largest_and_notes_by_hand():
     assert [round(nad[key], 6) for key in ("acc", "drop", "asr", "worst", "asr_x9")] == [83, 7, 3, 6, 80]
     assert rows["backdoored"]["n"] == 2 and rows["DHBE"]["paper_acc"] == 94.27
     # MCR's mean ASR is 15 %, so of NAD (83) and DHBE (70) NAD is the most accurate one that erases
-    assert "has NAD." in table.notes[0] and "has MCR." in table.notes[1]
+    assert "has NAD." in table.notes[0] and "has MCR; on BadNets alone" in table.notes[1]
     detail = erasing_tables.by_attack(found, named, "t")
     assert [row["method"] for row in detail.rows] == ["backdoored", "NAD", "MCR", "DHBE"]
     assert detail.rows[1]["paper_asr"] == 0.38 and detail.rows[1]["n"] == 2
@@ -173,8 +173,10 @@ def test_told_methods_compete_in_a_note_of_their_own():
         job: _result(*figures) for job, figures in zip(jobs, [(0.9, 0.5, 0.9), (0.85, 0.01, 0.1), (0.8, 0.0, 0.3)])
     }
     table = erasing_tables.summary(found, named, "t")
-    assert "has DHBE." in table.notes[0] and "has DHBE." in table.notes[1]
-    assert "with those, GDM, told has the highest, and GDM, told the lowest with nine triggers" in table.notes[4]
+    assert "has DHBE." in table.notes[0] and "has DHBE;" in table.notes[1]
+    assert "with those, GDM, told has the highest, and the lowest with nine triggers GDM, told;" in table.notes[4]
+    assert "Table 6, GDM, told" in table.notes[4]
+    assert [(row["amplified"], row["paper_amplified"]) for row in table.rows[2:]] == [(10, 11.63), (30, 1.20)]
     assert [row["paper_acc"] for row in table.rows[1:3]] == [None, paper("dhbe_table3")["mean GDM", "acc"]]
     assert "none is here" in erasing_tables.summary(found, {"DHBE": told["DHBE"]}, "t").notes[4]
 
