@@ -81,12 +81,14 @@ def benign_of(name: str) -> ClassSplit:
     return class_table.read(Path(name))
 
 
-def erase(options: TriggerOptions, preset: str, size: Optional[int], out: Path, *, say: Say) -> dict[str, Any]:
+def erase(
+    options: TriggerOptions, preset: str, size: Optional[int], out: Path, *, epochs: Optional[int] = None, say: Say
+) -> dict[str, Any]:
     """GDM on a model file; ``out`` gets the repaired model, its export with a card, ``erase.json`` and ``report.html``.
 
     Args:
         options: what is asked.
-        preset, size: see :func:`gdm_of`.
+        preset, size, epochs: see :func:`gdm_of`.
         out: a new folder.
         say: called with lines about what was done.
 
@@ -94,7 +96,7 @@ def erase(options: TriggerOptions, preset: str, size: Optional[int], out: Path, 
         UnsafeModel, UnreadableModel, ValueError, FileNotFoundError: before any work, if something does not fit.
     """
     case, started = _case(options), time.perf_counter()
-    defence = gdm_of(preset, size, len(case.suspect.benign))
+    defence = gdm_of(preset, size, len(case.suspect.benign), epochs)
     search = Search(defence.staircase, suspect=case.suspect)
     journals = _journals(case, options, defence, out, say)
     (found, chosen), screened = metered(
@@ -256,14 +258,16 @@ def _write(out: Path, name: str, cleaned: tf.keras.Model | None, record: dict[st
     store.write_directory(out, fill)
 
 
-def gdm_of(preset: str, size: int | None, images: int) -> GDM:
-    """A preset's defence for so many benign images, with another side of the triggers.
+def gdm_of(preset: str, size: int | None, images: int, epochs: int | None = None) -> GDM:
+    """A preset's defence for so many benign images, with another side of the triggers and a longer or shorter repair.
 
     A few hundred images are seen in more epochs, with triggers on more of them, than thousands are.
     """
     of = trigger_models.presets()[preset]
     chosen = (of.photographs if images >= _MANY_IMAGES else of.digits).gdm
-    return chosen if size is None else replace(chosen, staircase=replace(chosen.staircase, size=size))
+    if size is not None:
+        chosen = replace(chosen, staircase=replace(chosen.staircase, size=size))
+    return chosen if epochs is None else replace(chosen, retraining=replace(chosen.retraining, epochs=epochs))
 
 
 def realistic_of(preset: str, window: int | None) -> Realistic:

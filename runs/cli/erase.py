@@ -42,6 +42,9 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 @click.option("--class", "target", type=int, help="For gdm and neural-cleanse: the attacked one. Default: found out.")
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="For gdm: of the retraining. Default: preset's; the paper: 20."
+)
 @click.option("--iterations", type=click.IntRange(min=1), help="In all. Default: preset's.")
 @click.option("--test", help="To measure on: 'digits', CIFAR batches, a table of classes, or of angles.")
 @click.option("--attack", type=click.Path(path_type=Path), help="train.json of a known attack, to measure its success.")
@@ -61,6 +64,7 @@ def erase(
     target: Optional[int],
     weight: Optional[float],
     trigger_size: Optional[int],
+    epochs: Optional[int],
     iterations: Optional[int],
     test: Optional[str],
     attack: Optional[Path],
@@ -82,17 +86,19 @@ def erase(
     unused: dict[str, Any] = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
     unused["--iterations"] = iterations
     if method in RIVALS:
-        unused["--trigger-size"] = trigger_size
+        unused |= {"--trigger-size": trigger_size, "--epochs": epochs}
         return erase_rival(model, method, benign, share, target, test, attack, tensorboard, preset, seed, out, unused)
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
 
         unused.update({"--tensorboard": tensorboard, "--share": share, "--method dhbe": method == "dhbe"})
-        return erase_gdm(model, benign, target, trigger_size, test, attack, preset, seed, out, unused)
+        return erase_gdm(model, benign, target, trigger_size, epochs, test, attack, preset, seed, out, unused)
     if share is not None:
         raise ValueError("--share is of the benign images, and --method dhbe uses none")
     if target is not None:
         raise ValueError("--class belongs to --method gdm or neural-cleanse; dhbe looks at all classes at once")
+    if epochs is not None:
+        raise ValueError("--epochs belongs to --method gdm; dhbe has --iterations")
     from runs import classes, erasing
 
     given: dict[str, Any] = {"weight": weight, "trigger_size": trigger_size}

@@ -57,6 +57,7 @@ def erase_gdm(
     benign: Optional[str],
     target: Optional[int],
     trigger_size: Optional[int],
+    epochs: Optional[int],
     test: Optional[str],
     attack: Optional[Path],
     preset: str,
@@ -77,6 +78,6 @@ def erase_gdm(
     if benign is None:
         raise ValueError("--method gdm searches on benign images: name a table of classes with --benign")
     question = trigger_finding.TriggerOptions(model, benign, target, test, attack, seed)
-    record = trigger_finding.erase(question, preset, trigger_size, out, say=say)
+    record = trigger_finding.erase(question, preset, trigger_size, out, epochs=epochs, say=say)
     click.echo(trigger_finding.describe(record))
     click.echo(f"written: {out}")

@@ -4,10 +4,8 @@ Every method but DHBE holds the same 4 % of the training set. Neural Cleanse and
 has them, who has to find the attacked class, and told it as in the paper, where GDM fine-tunes for 20 epochs. Three
 seeds. ``paper`` has three sizes of trigger for each attack; ``cpu`` has one: 3 px for BadNets, 5 for clean-label and 7
 for trojaning, at which these take. On the embedded digits, or with --data on CIFAR-10 in its python batches (the
-paper's data). Aimed at: DHBE has the highest mean ACC of
-the methods whose mean ASR is 5 % or less, and the lowest ASR with nine triggers. On CIFAR-10 it has both, but
-GDM is weaker here than in the paper, where it is told the class and fine-tunes for longer: see MEASURED.md. 4 % of the
-digits are 57 images.
+paper's data). Aimed at: DHBE has the highest mean ACC of the methods whose mean ASR is 5 % or less, and the lowest ASR
+with nine triggers. On CIFAR-10 it has both (MEASURED.md). 4 % of the digits are 57 images.
 
     drmguard reproduce run dhbe_table3 --preset cpu --data cifar-10-batches-py     9 suspects, 9 erasings each
     drmguard reproduce run dhbe_table3 --preset cpu                                digits

@@ -101,11 +101,12 @@ def test_erase_with_gdm(given, tmp_path):
 
 def test_gdm_models_the_class_that_it_is_told(given, tmp_path):
     model, faces = given
-    told = ("--method", "gdm", "--benign", faces, "--class", 1)
+    told = ("--method", "gdm", "--benign", faces, "--class", 1, "--epochs", 2)
     code, output = _run("erase", model, *told, "--out", tmp_path / "clean", *SHORT)
     assert code == 0 and "search" not in output, output
     record = json.loads((tmp_path / "clean" / "erase.json").read_text())
     assert list(record["classes"]) == ["1"] and record["responses"] == {}
+    assert record["defence"]["retraining"]["epochs"] == 2
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,7 @@ def test_gdm_models_the_class_that_it_is_told(given, tmp_path):
         ("erase", ("--method", "gdm", "--benign", "FACES", "--mean", "0.5"), "no use for --mean"),
         ("erase", ("--method", "gdm", "--benign", "FACES", "--class", "3"), "classes 0 to 2"),
         ("erase", ("--benign", "FACES"), "no use for --method dhbe"),
+        ("erase", ("--epochs", "2"), "dhbe has --iterations"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(given, tmp_path, command, extra, message):
