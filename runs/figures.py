@@ -104,7 +104,8 @@ def angles(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> F
         axes.spines[["top", "right"]].set_visible(False)
     for axes in places[len(panels) :]:
         axes.set_visible(False)
-    places[0].legend(loc="best", frameon=True, edgecolor="none", fontsize=7)
+    named = places[0].get_legend_handles_labels()
+    drawing.legend(*named, loc="outside upper center", ncols=2, frameon=False, fontsize=8, markerscale=3)
     drawing.supxlabel("angle to the first output's weight vector, degrees", fontsize=9)
     drawing.supylabel("angle to the second's, degrees", fontsize=9)
     return Figure("angles", title, drawing)
