@@ -3,8 +3,8 @@
 The paper shows that Eq. 5 alone fails to reverse the trigger and changes the eyes, which the model attends to most.
 Here the printed search and our generator search, both with and without Eq. 7, on the first BadNets gaze model of
 drmguard_table10. The table has the share of the change on the most attended tenth of the pixels and in the patch. Aimed
-at: with Eq. 7 less on the most attended pixels and more in the patch; or a table that shows that it is not so here. Run
-as smoke only.
+at: with Eq. 7 less on the most attended pixels and more in the patch; or a table that shows that it is not so here: the
+printed search finds no patch either way (MEASURED.md).
 
     drmguard reproduce run drmguard_figure3 --preset cpu                one model, four searches
     drmguard reproduce run drmguard_figure3 --preset cpu --data TABLE   on an image table

@@ -1,7 +1,7 @@
 """DRMGuard, Figure 5: the same benign images with the trigger of every attack, and as DRMGuard reverses them.
 
 Reversed for the paper's four attacks, by the searches of drmguard_figure4 with the controls of drmguard_table5. The
-models are those of drmguard_table10. With reversed images run as smoke only.
+models are those of drmguard_table10.
 
     drmguard reproduce run drmguard_figure5 --preset cpu                8 models, 6 controls, 4 searches
     drmguard reproduce run drmguard_figure5 --preset cpu --data TABLE
