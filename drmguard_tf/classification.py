@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
+from scipy import optimize
 
 from data_prep.contract import pixels
 from data_prep.threat import Suspect
@@ -14,8 +15,11 @@ from drmguard_tf.calibrate import PaperThreshold
 from drmguard_tf.detection import Detection
 from drmguard_tf.reference import Reference, constants
 from drmguard_tf.reversal import Search
-from drmguard_tf.submodels import split_classifier
+from drmguard_tf.submodels import logits_of, split_classifier
 from drmguard_tf.verdict import Threshold, Verdict
+
+_BATCH = 250
+_HOTTEST = 90.0  # log of a temperature: no float32 is larger
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,14 @@ class ClassifierGuard(Detection):
     Attributes:
         search: the steered search without RAV, or ``PaperSearch(rav_weight=0)``, which is Eq. 10 as printed.
         threshold: the paper's constant, or a calibration on benign classifiers searched in the same way.
+        confidence: what the largest probability of benign images is brought down to in the mean, by a temperature
+            (ours). A network that is sure of itself has no gradient: small changes move no probability, and a search
+            that begins with them only makes them smaller. 1 leaves the probabilities alone, as the paper.
     """
 
     search: Search = field(default_factory=WithoutRav)
     threshold: Threshold = field(default_factory=PaperThreshold)
+    confidence: float = 0.8
 
     def examine(self, suspect: Suspect) -> Reference:
         """The constants of a classifier; ``outputs`` are probabilities of classes.
@@ -42,7 +50,32 @@ class ClassifierGuard(Detection):
         wanted, given = suspect.model.input_shape[1:], suspect.benign.images.shape[1:]
         if any(w not in (None, g) for w, g in zip(wanted, given)):
             raise ValueError(f"the classifier takes images of {wanted} (H, W, C), the benign images are {given}")
-        return constants(split_classifier(suspect.model), tf.constant(pixels(suspect.benign.images)))
+        images, heat = tf.constant(pixels(suspect.benign.images)), 1.0
+        if self.confidence < 1:
+            logits = logits_of(suspect.model)
+            parts = [logits(images[at : at + _BATCH], training=False) for at in range(0, len(images), _BATCH)]
+            heat = temperature(np.concatenate(parts), self.confidence)
+        return constants(split_classifier(suspect.model, heat), images)
+
+
+def temperature(logits: np.ndarray, confidence: float) -> float:
+    """The least temperature from 1 on at which the largest probability is at most ``confidence`` in the mean.
+
+    Args:
+        logits: (N, K).
+        confidence: above ``1 / K``, which no temperature comes below.
+
+    Raises:
+        ValueError: if no temperature leads there.
+    """
+    if not 1 / logits.shape[1] < confidence:
+        raise ValueError(f"a confidence must lie above 1 / {logits.shape[1]} classes, got {confidence}")
+    below = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+
+    def excess(log_temperature: float) -> float:
+        return float((1 / np.exp(below / np.exp(log_temperature)).sum(axis=1)).mean()) - confidence
+
+    return 1.0 if excess(0.0) <= 0 else float(np.exp(optimize.brentq(excess, 0.0, _HOTTEST)))
 
 
 def infected_class(verdict: Verdict) -> int:

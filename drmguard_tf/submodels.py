@@ -57,19 +57,45 @@ def split(model: tf.keras.Model) -> SubModels:
     return _halves(model)
 
 
-def split_classifier(model: tf.keras.Model) -> SubModels:
+def split_classifier(model: tf.keras.Model, temperature: float = 1.0) -> SubModels:
     """The same of a classifier; its outputs are probabilities, whether the model ends in a softmax or in logits.
 
+    Args:
+        model: the classifier.
+        temperature: by which logits are divided before the softmax.
+
     Raises:
-        ValueError: as :func:`split`, but for the last reason.
+        ValueError: as :func:`split`, but for the last reason; also if a softmax is not the last layer.
+    """
+    softened = tf.keras.layers.Rescaling(1 / temperature)(logits_of(model).output)
+    return _halves(tf.keras.Model(model.inputs, tf.keras.layers.Softmax()(softened), name=model.name))
+
+
+def logits_of(model: tf.keras.Model) -> tf.keras.Model:
+    """From images to what goes into a classifier's softmax, or to what it returns if it has none.
+
+    Raises:
+        ValueError: as :func:`split_classifier`.
     """
     _check(model)
-    head, _, after = _ending(model)
+    return tf.keras.Model(model.inputs, _logits(model), name=model.name)
+
+
+def _logits(model: tf.keras.Model) -> tf.Tensor:
+    head, call, after = _ending(model)
     if type(head) is not tf.keras.layers.Dense:
         raise ValueError(f"a classifier must end in a Dense layer, alone or with a softmax; {model.name!r} does not")
-    if any(_is_softmax(layer) for layer in (head, *after)):
-        return _halves(model)
-    return _halves(tf.keras.Model(model.inputs, tf.keras.layers.Softmax()(model.outputs[0]), name=model.name))
+    last = (head, *after)[-1]
+    if any(_is_softmax(layer) for layer in (head, *after)[:-1]):
+        raise ValueError(f"a softmax must be the last layer of a classifier; {model.name!r} goes on behind it")
+    if not _is_softmax(last):
+        return model.outputs[0]
+    if after:
+        return last.get_input_at(model.outputs[0]._keras_history.node_index)
+    linear = tf.keras.layers.Dense(head.units, use_bias=head.use_bias)  # the head computes both at once
+    logits = linear(head.get_input_at(call))
+    linear.set_weights(head.get_weights())
+    return logits
 
 
 def _check(model: tf.keras.Model) -> None:

@@ -13,10 +13,11 @@ from data_prep.splits import random_share
 from data_prep.threat import Suspect
 from dhbe_tf.training import Classification
 from drmguard_tf import losses
-from drmguard_tf.calibrate import Calibration, Control
+from drmguard_tf.calibrate import Calibration, Control, PaperThreshold
 from drmguard_tf.classification import ClassifierGuard, infected_class
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import ReversedTrigger, Search
+from drmguard_tf.verdict import Threshold
 from runs import classes, inspection
 from runs.erasing_jobs import Implanted, Learned
 from runs.jobs import Desk, Job
@@ -38,6 +39,7 @@ class Defender:
         share: of the training set that the defender holds; suspects know these images, and so do the controls.
         search: how triggers are looked for: one without the feature-space term.
         controls: how many benign classifiers are trained on that share.
+        confidence: see :class:`drmguard_tf.classification.ClassifierGuard`.
     """
 
     data: str
@@ -45,6 +47,11 @@ class Defender:
     share: float
     search: Search
     controls: int
+    confidence: float = 0.8
+
+    def guard(self, line: Threshold) -> ClassifierGuard:
+        """The defence with this line."""
+        return ClassifierGuard(self.search, line, confidence=self.confidence)
 
     def benign(self) -> ClassSplit:
         """The defender's images, the same for all suspects."""
@@ -77,7 +84,7 @@ class ClassControl:
         """Returns ``costs`` and ``channel_share`` (:class:`drmguard_tf.calibrate.Control`)."""
         benign, search, seed = self.defender.benign(), self.defender.search, _FIRST_CONTROL + self.index
         model = self.defender.of_controls.fit(benign, seed=seed, journal=desk.journal("training"))
-        reference = ClassifierGuard(search).examine(_suspect(model, benign))
+        reference = self.defender.guard(PaperThreshold()).examine(_suspect(model, benign))
         runs = search.run(reference, seed=seed, journals=desk.journal)
         return dict(Control.of(runs)._asdict())
 
@@ -118,9 +125,9 @@ class ScanClassifier:
         ``clean``, ``triggered`` (none of a benign model) and ``reversed`` are some images, a PNG in base64 each, none
         of them of the attacked class; ``answers`` the classes that the model gives to the reversed ones.
         """
-        model, record, search = model_of(self.suspect, desk), desk.result(self.suspect), self.defender.search
+        model, record = model_of(self.suspect, desk), desk.result(self.suspect)
         line = Calibration.of_controls([Control(**desk.result(control)) for control in self._controls])
-        guard, benign = ClassifierGuard(search, line), self.defender.benign()
+        guard, benign = self.defender.guard(line), self.defender.benign()
         suspect = _suspect(model, benign)
         verdict, spent = metered(lambda: guard.detect(suspect, seed=self.seed, journals=desk.journal), desk.clock)
         reference, trigger = guard.examine(suspect), inspection.decider(verdict).trigger
