@@ -60,6 +60,8 @@ def split(model: tf.keras.Model) -> SubModels:
 def split_classifier(model: tf.keras.Model, temperature: float = 1.0) -> SubModels:
     """The same of a classifier; its outputs are probabilities, whether the model ends in a softmax or in logits.
 
+    Where the Dense layer has the softmax itself, the head is a copy of it.
+
     Args:
         model: the classifier.
         temperature: by which logits are divided before the softmax.

@@ -1,8 +1,8 @@
 """DRMGuard, Figure 6 (App. A.9): reversed poisoned images of a backdoored classifier; and of a benign one.
 
 The first models of drmguard_table17, whose scans these are. The benign model's row shows what the same search changes
-where there is no backdoor. Aimed at: the trigger's corner is changed and the object is still seen. Not run yet, not
-even smoke.
+where there is no backdoor. Aimed at: the trigger's corner is changed and the object is still seen; on digits it is so
+(MEASURED.md).
 
     drmguard reproduce run drmguard_figure6 --preset cpu --data cifar-10-batches-py     2 classifiers, 6 controls
     drmguard reproduce run drmguard_figure6 --preset cpu                                digits
