@@ -3,8 +3,8 @@
 BadNets of 3 and 5 px; fine-tuning and NAD with the rates 0.01 and 0.001, the others as in dhbe_table3; 4 % of the
 training set. --data is CIFAR-100 in its python batches, or any table of classes: a folder whose name holds cifar-100,
 mini-imagenet or vggface2 gets the paper's figures beside it. Without --data: the embedded digits, which shows that it
-runs. Neural Cleanse and GDM are told the class, as in the paper. Aimed at, from the paper: DHBE loses less accuracy than
-fine-tuning and NAD at a far lower ASR; on digits it is so.
+runs. Neural Cleanse and GDM are told the class, as in the paper. Aimed at, from the paper: DHBE loses less accuracy
+than fine-tuning and NAD at a far lower ASR; on digits it is so.
 
     drmguard reproduce run dhbe_table4 --preset cpu --data cifar-100-python         2 suspects, 7 erasings each
     drmguard reproduce run dhbe_table4 --preset smoke                               one suspect, shows that it runs
