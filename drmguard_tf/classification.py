@@ -34,7 +34,8 @@ class ClassifierGuard(Detection):
         threshold: the paper's constant, or a calibration on benign classifiers searched in the same way.
         confidence: what the largest probability of benign images is brought down to in the mean, by a temperature
             (ours). A network that is sure of itself has no gradient: small changes move no probability, and a search
-            that begins with them only makes them smaller. 1 leaves the probabilities alone, as the paper.
+            that begins with them only makes them smaller. Above ``1 / K`` for K classes; 1 leaves the probabilities
+            alone, as the paper.
     """
 
     search: Search = field(default_factory=WithoutRav)

@@ -102,7 +102,7 @@ class PaperSearch:
             seed: of the run.
             generator: a pre-trained G, which is left as it is; pre-trained here when None.
             progress: called with the number of search steps done.
-            journals: gives the run its journal, as for the steered search.
+            journals: gives the run its journal, as for the steered search, and the pre-training one of its own.
         """
         if generator is None:
             generator = self.pretrain(reference.images, seed=seed, journal=journals("pretraining"))

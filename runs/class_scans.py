@@ -47,7 +47,7 @@ class Defender:
     share: float
     search: Search
     controls: int
-    confidence: float = 0.8
+    confidence: float = ClassifierGuard.confidence
 
     def guard(self, line: Threshold) -> ClassifierGuard:
         """The defence with this line."""
