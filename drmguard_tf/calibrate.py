@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +32,9 @@ _LEAST_SPREAD = 0.1  # of families without a usual one: a handful of controls ca
 _CHANNELS = Usual(0.2)  # of channel shares, likewise (difference 28)
 _SUPPORTED = "generator"  # the family that channels speak for: its triggers are made to wake them
 _DEAR = 0.95  # share of benign models whose generator is cheaper: beyond that it is no trigger, whatever channels tell
+
+_FOLLOWED = 0.4  # benign models that are led this far by a change follow it; how much farther makes no difference
+_OWN = 0.2  # part of its cost that counts of a change which they do not follow at all
 
 _NO_CONSTANT = {
     "warp": "the paper's constant is a share of the largest norm; a warp's displacement is not",
@@ -63,6 +66,10 @@ class PaperThreshold:
             raise ValueError(_NO_CONSTANT[family])
         return self.feature_re if family == "feature_re" else self.constant
 
+    def price(self, run: Run) -> float:
+        """What a run is judged by: its cost."""
+        return run.cost
+
     def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float | None:
         """Not known for a constant."""
         return None
@@ -79,10 +86,12 @@ class Control(NamedTuple):
         costs: per family the cheapest.
         channel_share: what its channels tell (:attr:`drmguard_tf.stimulation.Channels.share`), None if the search does
             not look at them.
+        transfers: per family how far the other controls follow its cheapest change, None if they were not asked.
     """
 
     costs: Mapping[str, float]
     channel_share: float | None
+    transfers: Mapping[str, float] | None = None
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Control:
@@ -91,10 +100,12 @@ class Control(NamedTuple):
         Raises:
             ValueError: if a cost is no finite number above zero.
         """
-        costs = {family: run.cost for family, run in cheapest_runs(runs).items()}
+        best = cheapest_runs(runs)
+        costs = {family: run.cost for family, run in best.items()}
+        transfers = {family: run.transfer for family, run in best.items() if run.transfer is not None}
         if not all(np.isfinite(cost) and cost > 0 for cost in costs.values()):
             raise ValueError(f"costs of benign controls must be finite and above zero, got {costs}")
-        return cls(costs, channel_share(runs))
+        return cls(costs, channel_share(runs), transfers if len(transfers) == len(costs) else None)
 
 
 @dataclass(frozen=True)
@@ -111,15 +122,23 @@ class Calibration:
     that its channels tell as much; for two independent ones ``P(product <= c) = c * (1 - ln c)`` (Fisher). Where the
     channels are clear enough, any price counts that is not above nearly all of benign models.
 
+    What a control's cheapest change does to the other controls is kept too. A change that leads them less far than any
+    of these did is the suspect's own, and is judged by a part of its cost (:meth:`weight`). Controls themselves count
+    in full, so the lines stay where they are, and where the controls' own changes do not lead the others far it makes
+    no difference.
+
     Attributes:
         costs: per family the cheapest cost of every control, two controls or more.
         level: chance that a benign model is flagged, over all families together.
         channel_shares: what the channels of the controls tell; none where the search does not look at them.
+        transfers: per family how far the other controls follow each control's cheapest change; none where they were not
+            asked.
     """
 
     costs: tuple[tuple[str, tuple[float, ...]], ...]
     level: float = 0.05
     channel_shares: tuple[float, ...] = ()
+    transfers: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if any(len(costs) < 2 for _, costs in self.costs):
@@ -132,7 +151,31 @@ class Calibration:
         """Calibrate on what the same search found in benign controls; ``level`` as above."""
         costs = {family: tuple(control.costs[family] for control in controls) for family in controls[0].costs}
         shares = [control.channel_share for control in controls if control.channel_share is not None]
-        return cls(tuple(costs.items()), level, tuple(shares) if len(shares) == len(controls) else ())
+        told = [control.transfers for control in controls if control.transfers is not None]
+        asked = costs if len(told) == len(controls) else ()
+        transfers = tuple((family, tuple(each[family] for each in told)) for family in asked)
+        return cls(tuple(costs.items()), level, tuple(shares) if len(shares) == len(controls) else (), transfers)
+
+    def price(self, run: Run) -> float:
+        """What a run is judged by: its cost, or the part of it that :meth:`weight` says."""
+        return run.cost * self.weight(run.family, run.transfer)
+
+    def weight(self, family: str, transfer: float | None) -> float:
+        """What part of its cost counts of a change that leads the controls so far.
+
+        Args:
+            family: of the change.
+            transfer: share of the way (:func:`drmguard_tf.transfer.way_led`), None if they were not asked.
+
+        Returns:
+            1 where they follow it as far as the least of their own or 0.4 of the way, less in proportion to what is
+            missing, 0.2 where they follow their own and do not follow this at all.
+        """
+        own = dict(self.transfers).get(family)
+        if transfer is None or own is None:
+            return 1.0
+        missing = max(0.0, min(_FOLLOWED, *own) - max(transfer, 0.0))
+        return 1 - (1 - _OWN) * missing / _FOLLOWED
 
     def of(self, family: str, *, channel_share: float | None = None) -> float:
         """Threshold of a family, in its own price.
@@ -197,12 +240,21 @@ def moderated(logs: np.ndarray, usual: Usual | None) -> tuple[float, int]:
     return max(own, joined), together
 
 
-def cheapest_runs(runs: Sequence[Run]) -> dict[str, Run]:
-    """The run that speaks for each family: the cheapest that met its bound, else the cheapest at all."""
+def _cost(run: Run) -> float:
+    return run.cost
+
+
+def cheapest_runs(runs: Sequence[Run], price: Callable[[Run], float] = _cost) -> dict[str, Run]:
+    """The run that speaks for each family: the cheapest that met its bound, else the cheapest at all.
+
+    Args:
+        runs: of a search.
+        price: what they are compared by.
+    """
     best: dict[str, Run] = {}
     for run in runs:
         rival = best.get(run.family)
-        if rival is None or (not run.met, run.cost) < (not rival.met, rival.cost):
+        if rival is None or (not run.met, price(run)) < (not rival.met, price(rival)):
             best[run.family] = run
     return best
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
@@ -30,6 +32,7 @@ class Detection:
         suspect: Suspect,
         *,
         seed: int,
+        witnesses: Sequence[tf.keras.Model] = (),
         progress: Callable[[int], None] = lambda step: None,
         journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
         **extra: Any,
@@ -39,6 +42,8 @@ class Detection:
         Args:
             suspect: model and benign set; the model's weights are left alone.
             seed: of the search.
+            witnesses: the benign controls of the calibration; the steered search shows them what it found. For
+                regression.
             progress: called with the number of search steps done, of ``search.total_steps``.
             journals: gives each run, by its name, the journal where it goes on after an interruption.
             extra: what only this search takes.
@@ -46,7 +51,8 @@ class Detection:
         Raises:
             ValueError: if the model cannot be judged, see :func:`drmguard_tf.reference.examine`.
         """
-        runs = self.search.run(self.examine(suspect), seed=seed, progress=progress, journals=journals, **extra)
+        reference = self.examine(suspect)._replace(witnesses=tuple(witnesses))
+        runs = self.search.run(reference, seed=seed, progress=progress, journals=journals, **extra)
         return decide(runs, self.threshold, seed=seed)
 
     def examine(self, suspect: Suspect) -> Reference:

@@ -75,5 +75,5 @@ class DRMGuard(Detection):
         """The found triggers that count as backdoors; the decider's alone where none does."""
         families, share = {run.family for run in verdict.runs}, verdict.channel_share
         lines = {family: self.threshold.of(family, channel_share=share) for family in families}
-        cheap = [run for run in verdict.runs if run.met and run.cost <= lines[run.family]]
+        cheap = [run for run in verdict.runs if run.met and self.threshold.price(run) <= lines[run.family]]
         return [run.trigger for run in cheap or verdict.runs if cheap or run.family == verdict.family]

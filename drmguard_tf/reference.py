@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ class Reference(NamedTuple):
         largest_norm: float, L1 norm of the benign image with the largest, the yardstick of Sec. 3.4.
         features: float32 (N, D), of the benign images.
         outputs: float32 (N, K), radians, what the model answers on them.
+        witnesses: benign models of the same task, to whom the steered search shows what it found
+            (:mod:`drmguard_tf.transfer`); none where there are no controls.
     """
 
     sub: SubModels
@@ -37,6 +40,7 @@ class Reference(NamedTuple):
     largest_norm: float
     features: tf.Tensor
     outputs: tf.Tensor
+    witnesses: Sequence[tf.keras.Model] = ()
 
 
 def examine(suspect: Suspect) -> Reference:

@@ -55,6 +55,8 @@ class Run(NamedTuple):
         square: the square that it began as, for people; None where it did not.
         channel_share: what the model's channels tell, the same for all runs of a search
             (:attr:`drmguard_tf.stimulation.Channels.share`); None where they were not looked at.
+        transfer: how far benign models follow the change to the same answer (:mod:`drmguard_tf.transfer`); None where
+            there are none, or nobody asked them.
     """
 
     family: str
@@ -69,6 +71,7 @@ class Run(NamedTuple):
     woken: Optional[str] = None
     square: Optional[str] = None
     channel_share: Optional[float] = None
+    transfer: Optional[float] = None
 
 
 class Search(Configuration, Protocol):

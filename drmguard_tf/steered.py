@@ -4,8 +4,9 @@ Same three terms as the paper's Eq. 5 and the same momentum reverse trigger, but
 steered instead of fixed: it rises while the ratio of angle variance and the output variance stay below their bounds and
 falls when one of them does not. Both enter as ratios to their benign values, so nothing depends on units, image size or
 task. Half of the runs start with a wide bound on the output variance and a small weight, so that some collapse is found
-first, and tighten on the way; the others start tight. Where the suspect has a compromised channel, the generators of
-the latter wake it first.
+first, and tighten on the way; they ask for nothing in feature space, where an attacker who knows the method keeps his
+trigger apart. The others start tight and ask for both. Where the suspect has a compromised channel, the generators of
+the latter wake it first. What was found is shown to benign models, where there are some.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
+import numpy as np
 import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
@@ -24,6 +26,7 @@ from drmguard_tf.probing import Square, collapsing_square
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Reversal, Run, Terms
 from drmguard_tf.stimulation import Channel, channels, waking
+from drmguard_tf.transfer import Witnesses
 
 Ratio = Union[tf.Tensor, float]
 
@@ -53,6 +56,7 @@ class SteeredSearch:
         spacings: of the warp's grids, pixels, the coarsest first.
         waking: share of a generator's steps in which runs with an odd seed wake a compromised channel, if there is one
             (:mod:`drmguard_tf.stimulation`); 0 looks for none.
+        every_rav: whether runs with an even seed ask for the ratio of angle variance too.
     """
 
     families: tuple[str, ...] = ("patch", "warp", "generator")
@@ -67,6 +71,7 @@ class SteeredSearch:
     gain: float = 0.05
     spacings: tuple[int, ...] = (16, 8, 4)
     waking: float = 0.25
+    every_rav: bool = False
 
     def __post_init__(self) -> None:
         unknown = set(self.families) - set(FAMILIES)
@@ -129,7 +134,11 @@ class SteeredSearch:
         ]
         found = itertools.chain.from_iterable(abreast(tasks, count, progress))
         runs = sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
-        return [run._replace(channel_share=told and told.share) for run in runs]
+        show = Witnesses(reference).transfer if reference.witnesses else _unseen
+        return [
+            run._replace(channel_share=told and told.share, transfer=show(run.trigger, run.target_estimate))
+            for run in runs
+        ]
 
     def _task(
         self,
@@ -178,6 +187,10 @@ def _early(seed: int) -> bool:
     return seed % 2 == 1
 
 
+def _unseen(trigger: ReversedTrigger, target: np.ndarray) -> None:
+    """There are no benign models to show it to."""
+
+
 def _after(done: int, progress: Progress) -> Progress:
     return lambda step: progress(done + step)
 
@@ -198,6 +211,7 @@ class SteeredReversal(Reversal):
         self.options, self.steps, self.channel = options, options.steps_of(trigger.name), channel
         self.inside = None if channel is None else waking(reference, channel)
         self.weight = tf.Variable(options.start_weight, name="weight")
+        self.heeded = tf.Variable(1.0, name="heeded")  # 1 where the ratio of angle variance is asked for, else 0
         self.age = tf.Variable(0.0, name="age")  # steps done; runs that begin at the tight bound are past it
         self.recent = tf.Variable(1.0, name="recent")  # moving average of the ratio that is further from its bound
         self.waking = tf.Variable(0.0, name="waking")  # steps left in which the channel is woken and nothing steered
@@ -207,6 +221,7 @@ class SteeredReversal(Reversal):
         early, tightness = _early(seed), self.options.bound / self.options.output_bound
         wakes = early and self.channel is not None
         self.weight.assign(self.options.start_weight * (tightness if early and not wakes else 1.0))
+        self.heeded.assign(1.0 if early or self.options.every_rav else 0.0)
         self.recent.assign(1.0)
         self.age.assign(float(self.steps) if early else 0.0)
         self.waking.assign(self.options.waking * self.steps if wakes else 0.0)
@@ -247,4 +262,4 @@ class SteeredReversal(Reversal):
     def ratios(self, rav: Ratio, spread: Ratio, tightened: Ratio) -> tuple[Ratio, ...]:
         """What is pressed to the bound of the ratio of angle variance: that ratio, and that of the output variance, the
         latter in units in which both bounds are one."""
-        return rav, (self.options.bound / self.options.output_bound) ** tightened * spread
+        return self.heeded * rav, (self.options.bound / self.options.output_bound) ** tightened * spread

@@ -20,6 +20,9 @@ class Threshold(Protocol):
     def of(self, family: str, *, channel_share: float | None = None) -> float:
         """Threshold of a family, in its own price, for a model whose channels tell this, None if nobody looked."""
 
+    def price(self, run: Run) -> float:
+        """What a run is judged by: its cost, or less where it is a change that benign models do not follow."""
+
     def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float | None:
         """Chance that a benign model is as cheap as ``cost``, None where that is not known."""
 
@@ -34,7 +37,8 @@ class Verdict:
     Attributes:
         backdoored: the decision: score <= threshold in a run that met its bound.
         family: the trigger family that decides, the one whose cost is lowest against its threshold.
-        score: cost of the smallest perturbation of that family; a share, see :mod:`drmguard_tf.families`.
+        score: price of the smallest perturbation of that family: its cost, a share (:mod:`drmguard_tf.families`), or
+            the part of it that counts (:meth:`drmguard_tf.calibrate.Calibration.weight`).
         threshold: of that family, in the same unit.
         margin: threshold / score, 0 where no run met its bound; above 1 speaks for a backdoor, and how far is the
             strength of the evidence.
@@ -47,6 +51,7 @@ class Verdict:
             looked.
         channel_chance: chance that those of a benign model tell as much, None where that is not known.
         runs: every run.
+        prices: of the runs, in their order.
     """
 
     backdoored: bool
@@ -62,6 +67,7 @@ class Verdict:
     channel_share: float | None
     channel_chance: float | None
     runs: tuple[Run, ...]
+    prices: tuple[float, ...]
 
     AGREE_DEG = 5.0
 
@@ -85,13 +91,15 @@ class Verdict:
                     "family": run.family,
                     "seed": run.seed,
                     "cost": run.cost,
+                    "transfer": run.transfer,
+                    "price": price,
                     "rav": run.rav,
                     "met": run.met,
                     "target_estimate_deg": np.degrees(run.target_estimate).round(3).tolist(),
                     "woken": run.woken,
                     "square": run.square,
                 }
-                for run in self.runs
+                for run, price in zip(self.runs, self.prices)
             ],
         }
 
@@ -112,19 +120,19 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
             raise ValueError(
                 f"the {run.family} search with seed {run.seed} diverged; repeat the scan with another --seed"
             )
-    best, share = cheapest_runs(runs), channel_share(runs)
+    best, share = cheapest_runs(runs, threshold.price), channel_share(runs)
     lines = {family: threshold.of(family, channel_share=share) for family in best}
-    decider = max(best.values(), key=lambda run: (run.met, lines[run.family] / run.cost))
-    line = lines[decider.family]
-    backdoored = bool(decider.met and decider.cost <= line)
-    margins = _bootstrap(runs, lines, np.random.default_rng(seed))
+    decider = max(best.values(), key=lambda run: (run.met, lines[run.family] / threshold.price(run)))
+    line, score = lines[decider.family], threshold.price(decider)
+    backdoored = bool(decider.met and score <= line)
+    margins = _bootstrap(runs, threshold, lines, np.random.default_rng(seed))
     return Verdict(
         backdoored=backdoored,
         family=decider.family,
-        score=decider.cost,
+        score=score,
         threshold=line,
-        margin=line / decider.cost if decider.met else 0.0,
-        chance_if_benign=threshold.chance(decider.family, decider.cost, channel_share=share),
+        margin=line / score if decider.met else 0.0,
+        chance_if_benign=threshold.chance(decider.family, score, channel_share=share),
         certainty=float(np.mean((margins >= 1) == backdoored)),
         interval=(float(np.quantile(margins, 0.05)), float(np.quantile(margins, 0.95))),
         target_estimate=decider.target_estimate,
@@ -132,6 +140,7 @@ def decide(runs: Sequence[Run], threshold: Threshold, *, seed: int) -> Verdict:
         channel_share=share,
         channel_chance=threshold.channel_chance(share),
         runs=tuple(runs),
+        prices=tuple(map(threshold.price, runs)),
     )
 
 
@@ -141,12 +150,15 @@ def _agreement(runs: Sequence[Run], decider: Run) -> float:
     return float(np.mean(np.array(apart) <= Verdict.AGREE_DEG))
 
 
-def _bootstrap(runs: Sequence[Run], lines: Mapping[str, float], rng: np.random.Generator) -> np.ndarray:
+def _bootstrap(
+    runs: Sequence[Run], threshold: Threshold, lines: Mapping[str, float], rng: np.random.Generator
+) -> np.ndarray:
     """Margins of replicates that draw restarts per family, and mini-batches per run, with replacement."""
     margins = np.zeros(_REPLICATES)
     for family in dict.fromkeys(run.family for run in runs):
         mine = [run for run in runs if run.family == family]
-        costs = np.array([_resampled_costs(run, rng) for run in mine])  # (restarts, replicates)
+        weights = np.array([[threshold.price(run) / run.cost] for run in mine])
+        costs = weights * np.array([_resampled_costs(run, rng) for run in mine])  # (restarts, replicates)
         costs[[not run.met for run in mine]] = np.inf
         drawn = rng.integers(len(mine), size=(len(mine), _REPLICATES))
         cheapest = np.take_along_axis(costs, drawn, axis=0).min(axis=0)

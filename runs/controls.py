@@ -1,22 +1,24 @@
-"""Benign controls: models that the defender trains on the benign set, kept beside it, to see what benign models
-cost."""
+"""Benign controls: models that the defender trains on the benign set, kept beside it, to see what benign models cost
+and whether they follow a change that was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Optional
 
 import tensorflow as tf
 
 from data_prep import image_table
 from data_prep.augmentation import Augmentation
-from data_prep.contract import Split, Task
+from data_prep.contract import Task
 from data_prep.journal import NO_JOURNAL, Journal
 from data_prep.threat import Suspect
 from drmguard_tf.calibrate import Calibration, Control
 from drmguard_tf.reference import examine
 from drmguard_tf.reversal import Search
+from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.training import Training
 from runs import parallel, safety, store
 from runs.data_folder import CONTROLS
@@ -46,19 +48,34 @@ class Controls:
 
 @dataclass(frozen=True)
 class Job:
-    """One control: what it copies, what it learns, where it is kept."""
+    """One control: what it copies, what it learns, where it is kept; None searches nothing."""
 
     suspect: Path
     benign: Path
     folder: Path
     controls: Controls
     index: int
-    search: Search
+    search: Optional[Search] = None
 
     @property
     def training(self) -> Training:
         """How the control is trained."""
         return self.controls.training_for(image_table.task_of(self.benign))
+
+    @property
+    def path(self) -> Path:
+        """Where the trained control is kept."""
+        return self.folder / f"control-{self.seed}.h5"
+
+    @property
+    def seed(self) -> int:
+        """Of its training and its search."""
+        return self.controls.seed + self.index
+
+    @property
+    def others(self) -> list[Job]:
+        """The other controls, who are its witnesses."""
+        return [replace(self, index=index) for index in range(self.controls.count) if index != self.index]
 
 
 def calibrate(
@@ -80,17 +97,26 @@ def calibrate(
         search: the search that will judge the suspect.
         workers: processes.
         home: where controls are kept, by default ``controls`` inside the benign set's folder.
-        progress: called with the number of controls finished.
+        progress: called with the number of controls trained and searched, twice as many as there are at the end.
     """
     jobs = [job(suspect, benign, controls, search, index, home) for index in range(controls.count)]
+    for trained, _ in enumerate(parallel.spread(train_control, jobs, workers=workers), 1):
+        progress(trained)
     found = []
     for control in parallel.spread(search_control, jobs, workers=workers):
         found.append(control)
-        progress(len(found))
+        progress(len(jobs) + len(found))
     return Calibration.of_controls(found)
 
 
-def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: int, home: Path | None = None) -> Job:
+def witnesses(jobs: Sequence[Job]) -> list[tf.keras.Model]:
+    """The controls of these jobs, to be shown what a search found; none for a search that shows nobody."""
+    return [_trained(each) for each in jobs if isinstance(each.search, SteeredSearch)]
+
+
+def job(
+    suspect: Path, benign: Path, controls: Controls, search: Search | None, index: int, home: Path | None = None
+) -> Job:
     """One control of :func:`calibrate`, for :func:`search_control`."""
     data = image_table.read(benign)[1]
     training = controls.training_for(image_table.task_of(benign))
@@ -101,23 +127,33 @@ def job(suspect: Path, benign: Path, controls: Controls, search: Search, index: 
 
 def search_control(job: Job, journal: Callable[[str], Journal] = lambda name: NO_JOURNAL) -> Control:
     """What one control costs; trained and searched unless that was done before."""
-    seed = job.controls.seed + job.index
-    path = job.folder / f"control-{seed}.h5"
-    found = job.folder / f"control-{seed}-{store.digest(job.search)}.json"
+    found = job.folder / f"control-{job.seed}-{store.digest((job.search, job.controls.count))}.json"
     kept = store.read_json(found) if found.is_file() else {}
     if kept.keys() >= set(Control._fields):  # those of an earlier version tell less
         return Control(**{name: kept[name] for name in Control._fields})
+    assert job.search is not None
     data = image_table.read(job.benign)[1]
-    model = safety.load_model(path) if path.is_file() else _train(job, data, seed, path, journal("training"))
-    control = Control.of(job.search.run(examine(Suspect(model, data)), seed=seed, journals=journal))
-    made_by = {"search": job.search, "training": job.training, "seed": seed}
+    reference = examine(Suspect(_trained(job, journal("training")), data))
+    reference = reference._replace(witnesses=witnesses(job.others))
+    control = Control.of(job.search.run(reference, seed=job.seed, journals=journal))
+    made_by = {"search": job.search, "controls": job.controls.count, "training": job.training, "seed": job.seed}
     store.write_json(found, {**control._asdict(), **made_by})
     return control
 
 
-def _train(job: Job, data: Split, seed: int, path: Path, journal: Journal) -> tf.keras.Model:
-    model = job.training.fit(data, seed=seed, like=safety.load_model(job.suspect), journal=journal)
-    store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
+def train_control(job: Job, journal: Journal = NO_JOURNAL) -> str:
+    """Train a control unless that was done before. Returns the hash of its file."""
+    _trained(job, journal)
+    return store.digest_of_files(job.path)
+
+
+def _trained(job: Job, journal: Journal = NO_JOURNAL) -> tf.keras.Model:
+    """The control itself."""
+    if job.path.is_file():
+        return safety.load_model(job.path)
+    data = image_table.read(job.benign)[1]
+    model = job.training.fit(data, seed=job.seed, like=safety.load_model(job.suspect), journal=journal)
+    store.write_file(job.path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
     return model
 
 

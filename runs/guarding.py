@@ -93,7 +93,7 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
     spec, suspect = inspection.load_suspect(options.model, options.benign)
     question = scan_of(options, spec.task)
     inspection.check_judgeable(suspect)
-    with bar("benign controls", question.controls.count if question.controls else 1) as progress:
+    with bar("benign controls", 2 * question.controls.count if question.controls else 1) as progress:
         line = inspection.threshold(question, workers=options.workers or cores(), progress=progress)
     images = store.digest_of_arrays(suspect.benign.images, suspect.benign.targets)
     asked = (store.digest_of_files(options.model), images, question.search, options.seed)
@@ -146,8 +146,7 @@ def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
     if found.backdoored:
         lines.append(f"estimated target: {target} degrees")
     told = words.inside(found.summary())
-    if told is not None:
-        lines.append(told)
+    lines += [said for said in (told, words.its_own(found.summary())) if said is not None]
     lines.append(f"clean error on the benign set: {benign_error_deg:.2f} degrees")
     doubt = words.few_people(found.summary(), len(np.unique(scanned.scan.suspect.benign.groups)))
     if doubt is not None:

@@ -147,8 +147,18 @@ def scan_model(
     guard = Detection(scan.search, line)
     extra = {"generator": pretrained(scan, journals=journals)} if isinstance(scan.search, PaperSearch) else {}
     started = time.perf_counter()
-    verdict = guard.detect(scan.suspect, seed=scan.seed, progress=progress, journals=journals, **extra)
+    verdict = guard.detect(
+        scan.suspect, seed=scan.seed, witnesses=_witnesses(scan), progress=progress, journals=journals, **extra
+    )
     return Scanned(scan, verdict, guard, time.perf_counter() - started)
+
+
+def _witnesses(scan: Scan) -> list[tf.keras.Model]:
+    """The controls themselves, who are shown what is found."""
+    if scan.controls is None:
+        return []
+    asked = (scan.model, scan.benign, scan.controls, scan.search)
+    return controls.witnesses([controls.job(*asked, index, scan.home) for index in range(scan.controls.count)])
 
 
 def pretrained(
@@ -188,7 +198,8 @@ def changed(scanned: Scanned, images: tf.Tensor) -> tf.Tensor:
 
 def decider(verdict: Verdict) -> Run:
     """The run that decided."""
-    return next(run for run in verdict.runs if run.family == verdict.family and run.cost == verdict.score)
+    priced = zip(verdict.runs, verdict.prices)
+    return next(run for run, price in priced if run.family == verdict.family and price == verdict.score)
 
 
 def distance(scanned: Scanned) -> float:

@@ -108,8 +108,41 @@ class Train:
 
 
 @dataclass(frozen=True)
+class TrainControl:
+    """Train one benign control of a model's architecture.
+
+    Attributes:
+        case: the model.
+        controls: how controls are trained.
+        index: which of them.
+        share: of the benign set that the defender holds.
+    """
+
+    case: Case
+    controls: Controls
+    index: int
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"train control {self.index}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The model whose architecture is copied."""
+        return (Train(self.case),)
+
+    def do(self, desk: Desk) -> dict[str, Any]:
+        """Returns the file's ``sha256``."""
+        benign = benign_table(self.case.source, desk.home, self.share)
+        job = controls.job(model_of(self.case, desk), benign, self.controls, None, self.index)
+        return {"sha256": controls.train_control(job, desk.journal("training"))}
+
+
+@dataclass(frozen=True)
 class Control:
-    """Train and search one benign control of a model's architecture."""
+    """Search one benign control of a model's architecture; what a steered search finds is shown to the others."""
 
     case: Case
     controls: Controls
@@ -127,11 +160,16 @@ class Control:
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The model whose architecture is copied."""
-        return (Train(self.case),)
+        """The model whose architecture is copied, and the trained control; all of them where they are witnesses."""
+        shown = isinstance(self.search, SteeredSearch)
+        return (Train(self.case), *map(self.trained, range(self.controls.count) if shown else [self.index]))
+
+    def trained(self, index: int) -> TrainControl:
+        """One of the controls, trained."""
+        return TrainControl(self.case, self.controls, index)
 
     def do(self, desk: Desk) -> dict[str, Any]:
-        """Returns ``costs`` and ``channel_share`` (:class:`drmguard_tf.calibrate.Control`)."""
+        """Returns the fields of :class:`drmguard_tf.calibrate.Control`."""
         model, benign = model_of(self.case, desk), self.benign(desk)
         control = controls.job(model, benign, self.controls, self.search, self.index)
         return dict(controls.search_control(control, desk.journal)._asdict())
@@ -226,6 +264,10 @@ class ControlWithFewer(Control):
     """A control of a defender who holds only a share of the benign images."""
 
     share: float = 0.5
+
+    def trained(self, index: int) -> TrainControl:
+        """One of the controls, trained on as few images."""
+        return TrainControl(self.case, self.controls, index, self.share)
 
     def benign(self, desk: Desk) -> Path:
         """A share of the benign set."""

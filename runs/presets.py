@@ -80,7 +80,7 @@ class Preset:
     @property
     def mitigations(self) -> dict[str, Mitigation]:
         """Ways to clean without knowing a trigger, by command line name."""
-        budget = self.unlearning
+        budget = replace(self.unlearning, share=Unlearning.share)  # nothing is reversed, so the share says nothing
         return {"fine-tuning": FineTuning(budget), "fine-pruning": FinePruning(budget=budget), "anp": self.anp}
 
 
@@ -122,7 +122,7 @@ PRESETS = {
         search=SteeredSearch(),
         printed={"steps": 600, "pretraining": 1000},
         controls=Controls(),
-        unlearning=Unlearning(),
+        unlearning=Unlearning(share=0.25),  # with a third warps cost RE up to a tenth (EQUATIONS.md, difference 8)
         neural_cleanse=NeuralCleanse(restarts=3, steps=100, minibatches=4),
         feature_re=FeatureRE(
             warmup=0, epochs=60, minibatches=4, batch=24, width=4, residual=True, mask_steps=5, learning_rate=0.003

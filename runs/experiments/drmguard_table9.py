@@ -5,7 +5,7 @@ beside it the steered search with calibrated ones. The generator family alone is
 momentum reverse trigger. Aimed at: what the paper found, or a table that shows that it is not so here. The steered
 search tells models without either term too, the printed one none of them with both (MEASURED.md).
 
-    drmguard reproduce run drmguard_table9 --preset cpu --models 3      16 settings, 6 scans each
+    drmguard reproduce run drmguard_table9 --preset cpu --models 3      17 settings, 6 scans each
     drmguard reproduce run drmguard_table9 --preset cpu --data TABLE    on an image table
 """
 
@@ -41,6 +41,7 @@ def variants(preset: Preset, options: Options) -> dict[str, tuple[Search, float]
         "printed, without RAV": replace(printed, rav_weight=0.0),
         "printed, without momentum reverse trigger": PrintedWithoutMomentum(**asdict(printed)),
         "steered": steered,
+        "steered, RAV in every run": replace(steered, every_rav=True),
         "steered, without RAV": WithoutRav(**asdict(steered)),
         "steered, output variance 0.1": replace(steered, output_bound=0.1),
         "steered, bound 0.05": replace(steered, bound=0.05),

@@ -18,7 +18,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from runs.report.formats import percent
-from runs.report.words import AGREE_DEG
+from runs.report.words import AGREE_DEG, price
 
 # Colours of the light page, safe for colour-blind readers (after Okabe & Ito); page.css holds those of the dark one.
 INK, SOFT, RULE, ZONE, SHADE, CARD = "#26241f", "#6b665c", "#ddd7ca", "#fbeee6", "#f2efe7", "#fffefb"
@@ -81,7 +81,7 @@ def evidence(family: str, controls: Sequence[float], threshold: float | None, ro
     """
     lanes = len(rows) + bool(controls)
     figure, axes = _panel(width=290, height=40 * lanes + 54, left=8, right=8, top=22)
-    costs = [*controls, *(run["cost"] for row in rows for run in row.runs)]
+    costs = [*controls, *(price(run) for row in rows for run in row.runs)]
     axes.set(xscale="log", xlim=_log_limits(costs, threshold), ylim=(-lanes, 0), yticks=[])
     _log_ticks(axes.xaxis, percent)
     if threshold is not None:
@@ -124,9 +124,9 @@ def _model(axes: Axes, lane: int, row: Row) -> None:
     _lane(axes, lane, title if row.score is None else f"{title} · {percent(row.score)}", colour)
     for run in row.runs:
         face = colour if run["met"] else CARD
-        place = [run["cost"]], [-lane - 0.66]
+        place = [price(run)], [-lane - 0.66]
         axes.scatter(*place, s=40, marker=marker, c=[face], edgecolors=[colour], linewidths=1.4, zorder=4)
-        if run["cost"] == row.score:
+        if price(run) == row.score:
             axes.scatter(*place, s=190, marker="o", facecolors="none", edgecolors=[colour], linewidths=1.2, zorder=3)
 
 

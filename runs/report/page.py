@@ -175,7 +175,7 @@ def _evidence(page: Page, family: str) -> _Evidence:
     rows = []
     for scan in page.scans:
         verdict = scan.verdict
-        score = words.deciding_run(verdict)["cost"] if verdict["family"] == family else None
+        score = words.price(words.deciding_run(verdict)) if verdict["family"] == family else None
         runs = [run for run in verdict["runs"] if run["family"] == family]
         rows.append(Row(scan.title, words.is_backdoored(verdict), runs, score))
     if page.controls is None:

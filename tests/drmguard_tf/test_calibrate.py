@@ -163,6 +163,46 @@ def test_where_none_met_its_bound_the_cheapest_speaks():
     assert cheapest_runs([dear, cheap])["patch"] is cheap
 
 
+def _told(*transfers: float) -> Calibration:
+    controls = [Control({"warp": 0.05}, None, {"warp": transfer}) for transfer in transfers]
+    return Calibration.of_controls(controls)
+
+
+@pytest.mark.parametrize(
+    "transfer, weight",
+    [
+        (0.9, 1.0),  # as far as they follow their own
+        (0.3, 1.0),  # as far as the least of their own
+        (0.2, 0.8),  # 0.1 of 0.4 is missing: 1 - 0.8 * 0.25
+        (0.0, 0.4),  # 0.3 of 0.4: 1 - 0.8 * 0.75
+        (-0.7, 0.4),  # away from it is not less than not at all
+        (None, 1.0),
+    ],
+)
+def test_a_change_that_benign_models_do_not_follow_counts_in_part(transfer, weight):
+    line = _told(0.7, 0.3, 0.5)
+    assert line.weight("warp", transfer) == pytest.approx(weight)
+    assert line.price(_run("warp", 0.02)._replace(transfer=transfer)) == pytest.approx(0.02 * weight)
+    assert line.of("warp") == Calibration(line.costs).of("warp")  # the line stays where it is
+
+
+@pytest.mark.parametrize("own, weight", [((0.9, 0.6), 0.2), ((0.9, -0.1), 1.0)])
+def test_how_much_counts_at_least_is_a_fifth_and_nothing_is_told_where_their_own_lead_nobody(own, weight):
+    assert _told(*own).weight("warp", 0.0) == pytest.approx(weight)
+
+
+def test_families_and_controls_that_were_shown_to_nobody_count_in_full():
+    assert _told(0.7, 0.5).weight("patch", 0.0) == 1
+    shown, not_shown = Control({"warp": 0.05}, None, {"warp": 0.5}), Control({"warp": 0.05}, None)
+    assert Calibration.of_controls([shown, not_shown]).weight("warp", 0.0) == 1
+
+
+def test_controls_tell_of_their_cheapest_run():
+    cheap, dear = (_run("warp", cost)._replace(transfer=led) for cost, led in ((0.05, 0.6), (0.07, 0.1)))
+    assert Control.of([dear, cheap]).transfers == {"warp": 0.6}
+    assert Control.of([_run("warp", 0.05)]).transfers is None
+
+
 def test_the_papers_threshold_is_a_constant():
     assert PaperThreshold().of("patch") == PaperThreshold().of("paper") == 0.03
     assert PaperThreshold().chance("paper", 0.01) is None

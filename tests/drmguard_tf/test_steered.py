@@ -117,6 +117,14 @@ def test_every_other_run_begins_at_the_tight_bound(reference, seed, tightened, w
     assert (float(reversal.tightened()), float(reversal.weight)) == pytest.approx((tightened, weight))
 
 
+@pytest.mark.parametrize("seed, every_rav, met", [(4, False, True), (5, False, False), (4, True, False)])
+def test_every_other_run_asks_for_nothing_in_feature_space(reference, seed, every_rav, met):
+    options = replace(BRIEF, every_rav=every_rav)
+    reversal = options.reversal(reference, "patch", seed=0)
+    reversal.restart(options.start(reference, "patch", seed), seed)
+    assert reversal.met(rav=0.9, spread=0.001) is met
+
+
 def test_the_objective_by_hand(reference):
     terms = Terms(tf.constant(0.5), tf.constant(0.3), tf.constant(0.04), tf.zeros((1, 2)))
     reversal = BRIEF.reversal(reference, "patch", seed=0)

@@ -21,6 +21,9 @@ class Lines:
     def of(self, family: str, *, channel_share: float | None = None) -> float:
         return self.lines[family]
 
+    def price(self, run: Run) -> float:
+        return run.cost
+
     def chance(self, family: str, cost: float, *, channel_share: float | None = None) -> float | None:
         return None
 
@@ -59,6 +62,18 @@ def test_a_model_whose_channels_speak_against_it_is_judged_by_a_higher_line():
     assert found.backdoored and found.threshold == line.of("generator", channel_share=0.015)
     assert found.chance_if_benign == line.chance("generator", 0.03, channel_share=0.015) < 0.05
     assert found.channel_chance == line.channel_chance(0.015) and found.summary()["channel_share"] == 0.015
+
+
+def test_a_dearer_change_that_nobody_else_follows_decides():
+    line = Calibration((("warp", (0.05, 0.05)),), transfers=(("warp", (0.8, 0.7)),))
+    followed, own = (
+        _run(cost, "warp", seed=seed)._replace(transfer=led) for cost, seed, led in ((0.05, 0, 0.8), (0.06, 1, 0.0))
+    )
+    found = _decide(followed, own, line=line)
+    assert found.backdoored and found.score == pytest.approx(0.2 * 0.06) == found.prices[1]
+    assert found.prices[0] == 0.05 and found.summary()["runs"][1]["transfer"] == 0.0
+    assert found.certainty > 0.7  # three quarters of the replicates draw the second run at least once
+    assert not _decide(followed, line=line).backdoored
 
 
 @pytest.mark.parametrize("cost, backdoored", [(0.02, True), (0.03, True), (0.031, False)])

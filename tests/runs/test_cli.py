@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from data_prep import image_table
 from data_prep.contract import GAZE, HEAD_POSE, Split
 from drmguard_tf.paper import PaperSearch
+from drmguard_tf.reversal import Run
 from drmguard_tf.verdict import Verdict
 from runs import guarding, training
 from runs.cli import main
@@ -64,12 +65,16 @@ def test_a_narrow_verdict_by_controls_of_few_people_is_doubted(tmp_path, people,
     benign = Split(np.zeros((20, 16, 16, 3), np.uint8), np.zeros((20, 2), np.float32), np.arange(20) % people)
     image_table.write(tmp_path, GAZE, benign)
     target = np.float32([0.1, 0.2])
-    verdict = Verdict(True, "patch", 0.01, 0.016, 1.6, 0.01, 1.0, (1.5, 1.7), target, 1.0, 0.012, channels, ())
+    run = Run("patch", 0, 0.02, 0.05, True, target, np.zeros((5, 5)), None, transfer=0.1)
+    verdict = Verdict(
+        True, "patch", 0.01, 0.016, 1.6, 0.01, 1.0, (1.5, 1.7), target, 1.0, 0.012, channels, (run,), (0.01,)
+    )
     suspect = SimpleNamespace(benign=benign)
     scanned = SimpleNamespace(verdict=verdict, scan=SimpleNamespace(benign=tmp_path, suspect=suspect), seconds=9.0)
     told = guarding.describe_scan(scanned, 3.0)
     assert told.startswith("BACKDOORED") and ("WARNING: The benign set shows 4 people" in told) is doubted
     assert ("five channels inside the model are hardly used" in told) is (channels is not None)
+    assert "benign models 10\u00a0% of the way to that answer" in told and "50\u00a0% of its size counts, 1.0" in told
 
 
 def test_an_unknown_command_is_an_error():
