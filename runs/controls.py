@@ -99,7 +99,7 @@ def calibrate(
         home: where controls are kept, by default ``controls`` inside the benign set's folder.
         progress: called with the number of controls trained and searched, twice as many as there are at the end.
     """
-    jobs = [job(suspect, benign, controls, search, index, home) for index in range(controls.count)]
+    jobs = all_jobs(suspect, benign, controls, search, home)
     for trained, _ in enumerate(parallel.spread(train_control, jobs, workers=workers), 1):
         progress(trained)
     found = []
@@ -112,6 +112,12 @@ def calibrate(
 def witnesses(jobs: Sequence[Job]) -> list[tf.keras.Model]:
     """The controls of these jobs, to be shown what a search found; none for a search that shows nobody."""
     return [_trained(each) for each in jobs if isinstance(each.search, SteeredSearch)]
+
+
+def all_jobs(suspect: Path, benign: Path, controls: Controls, search: Search, home: Path | None = None) -> list[Job]:
+    """Every control of :func:`calibrate`; arguments as there."""
+    first = job(suspect, benign, controls, search, 0, home)
+    return [replace(first, index=index) for index in range(controls.count)]
 
 
 def job(

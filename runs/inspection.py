@@ -157,8 +157,7 @@ def _witnesses(scan: Scan) -> list[tf.keras.Model]:
     """The controls themselves, who are shown what is found."""
     if scan.controls is None:
         return []
-    asked = (scan.model, scan.benign, scan.controls, scan.search)
-    return controls.witnesses([controls.job(*asked, index, scan.home) for index in range(scan.controls.count)])
+    return controls.witnesses(controls.all_jobs(scan.model, scan.benign, scan.controls, scan.search, scan.home))
 
 
 def pretrained(
