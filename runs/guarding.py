@@ -122,6 +122,9 @@ def scan_record(scanned: Scanned) -> dict[str, Any]:
         "search": {type(scanned.scan.search).__name__: asdict(scanned.scan.search)},
         "calibration": controls,
         "control_channel_shares": list(line.channel_shares) if isinstance(line, Calibration) else None,
+        "control_transfers": (
+            {family: list(told) for family, told in line.transfers} if isinstance(line, Calibration) else None
+        ),
         "seed": scanned.scan.seed,
         "seconds": round(scanned.seconds, 1),
         "versions": exports.versions(),

@@ -378,6 +378,18 @@ def test_a_line_that_channels_have_raised_says_so(family, told, raised):
     assert ("higher than for others" in said) is (raised is not None) and (raised or "") in said
 
 
+def test_a_change_that_benign_models_do_not_follow_is_told_with_its_size_and_what_of_it_counts():
+    runs, _ = _runs({"warp": [0.0300, 0.0400]}, target=TARGET, wander=1)
+    followed = _verdict("benign", "warp", [{**run, "transfer": 0.5, "price": run["cost"]} for run in runs])
+    assert words.its_own(followed) is None and "50\u00a0%" in words.readings(followed, [0.05, 0.06])[-1].value
+    own = _verdict("backdoored", "warp", [{**run, "transfer": -0.1, "price": run["cost"] / 5} for run in runs])
+    own["score"] = 0.006
+    assert "shifts the pixels by 3.0\u00a0% of" in words.finding(own, ("pitch", "yaw"))
+    said = words.comparison(own, [0.05, 0.06])
+    assert "leads benign models 0\u00a0% of the way" in said and "20\u00a0% of its size counts, 0.60\u00a0%." in said
+    assert words.readings(own, [0.05, 0.06])[-1].remark == "20\u00a0% of its size counts"
+
+
 def test_a_threshold_far_away_keeps_its_digits_and_does_not_stretch_the_axis():
     row = figures.Row("Suspect", False, [{"cost": 0.02, "met": True}], 0.02)
     far = figures.evidence("Patch", [0.019, 0.021], 0.000012, [row])

@@ -34,6 +34,11 @@ GLOSSARY = (
         "it only gives a lower bound of the cost.",
     ),
     ("certainty", "How often the decision stays the same when the search’s restarts and mini-batches are drawn anew."),
+    (
+        "transfer",
+        "How far benign models follow the found change to the same answer. What they do not follow is the model’s own, "
+        "and a part of its size counts.",
+    ),
     ("agreement", "Share of the runs with collapsed answers that end at the same answer."),
     (
         "RAV",

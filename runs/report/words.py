@@ -310,6 +310,12 @@ def measures(*, calibrated: bool) -> list[Measure]:
             f"Share of the runs with collapsed answers that end within {AGREE_DEG}° of the deciding one. A backdoor "
             "draws them to one answer, a benign model to none in particular.",
         ),
+        Measure(
+            "Transfer",
+            "ours",
+            "How far the control models follow the same change to the same answer. What leads any network astray leads "
+            "them too; a backdoor is known to its own network alone.",
+        ),
     ]
 
 
@@ -324,6 +330,7 @@ def readings(verdict: Mapping[str, Any], controls: Sequence[float] | None) -> li
         _chance(verdict["chance_if_benign"], met),
         Reading(probability(verdict["certainty"])),
         _agreement(verdict, met),
+        _transfer(verdict),
     ]
 
 
@@ -332,6 +339,13 @@ def _agreement(verdict: Mapping[str, Any], met: int) -> Reading:
     if runs == 1:
         return Reading("–", "there was a single run")
     return Reading(probability(verdict["agreement"]) if met > 1 else "–", f"answers collapsed in {met} of {runs} runs")
+
+
+def _transfer(verdict: Mapping[str, Any]) -> Reading:
+    run = deciding_run(verdict)
+    if run.get("transfer") is None:
+        return Reading("–", "the controls were not asked")
+    return Reading(percent(max(run["transfer"], 0.0)), f"{percent(price(run) / run['cost'])} of its size counts")
 
 
 def _chance(chance: float | None, met: int) -> Reading:
