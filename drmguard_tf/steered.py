@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
-import numpy as np
 import tensorflow as tf
 
 from data_prep.journal import NO_JOURNAL, Journal
@@ -134,11 +133,11 @@ class SteeredSearch:
         ]
         found = itertools.chain.from_iterable(abreast(tasks, count, progress))
         runs = sorted(found, key=lambda run: (self.families.index(run.family), run.seed))
-        show = Witnesses(reference).transfer if reference.witnesses else _unseen
-        return [
-            run._replace(channel_share=told and told.share, transfer=show(run.trigger, run.target_estimate))
-            for run in runs
-        ]
+        runs = [run._replace(channel_share=told and told.share) for run in runs]
+        if not reference.witnesses:
+            return runs
+        show = Witnesses(reference)
+        return [run._replace(transfer=show.transfer(run.trigger, run.target_estimate)) for run in runs]
 
     def _task(
         self,
@@ -185,10 +184,6 @@ class SteeredSearch:
 def _early(seed: int) -> bool:
     """Whether a run is at the tight bound from its start."""
     return seed % 2 == 1
-
-
-def _unseen(trigger: ReversedTrigger, target: np.ndarray) -> None:
-    """There are no benign models to show it to."""
 
 
 def _after(done: int, progress: Progress) -> Progress:
