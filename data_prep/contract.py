@@ -86,6 +86,11 @@ class Split:
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
+    @property
+    def people(self) -> int:
+        """How many subjects the images show."""
+        return len(np.unique(self.groups))
+
     def take(self, index: np.ndarray | slice) -> Split:
         """The samples at ``index``, as a split of its own."""
         return Split(self.images[index], self.targets[index], self.groups[index])

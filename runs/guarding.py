@@ -15,6 +15,7 @@ from data_prep import image_table
 from data_prep.contract import Split, Task
 from data_prep.cores import cores
 from data_prep.journal import NO_JOURNAL
+from data_prep.threat import Suspect
 from drmguard_tf import metrics
 from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.lanes import lanes
@@ -95,9 +96,7 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
     inspection.check_judgeable(suspect)
     with bar("benign controls", 2 * question.controls.count if question.controls else 1) as progress:
         line = inspection.threshold(question, workers=options.workers or cores(), progress=progress)
-    images = store.digest_of_arrays(suspect.benign.images, suspect.benign.targets)
-    asked = (store.digest_of_files(options.model), images, question.search, options.seed)
-    unfinished = None if out is None else beside(out, asked, say=say)
+    unfinished = None if out is None else beside(out, _asked(question, suspect), say=say)
     journals = unfinished or (lambda name: NO_JOURNAL)
     if isinstance(question.search, PaperSearch):
         with bar("learning the identity", question.search.pretraining) as progress:
@@ -107,6 +106,12 @@ def scan(options: ScanOptions, *, bar: Bar, say: Callable[[str], None], out: Pat
     if unfinished:
         unfinished.finish()
     return scanned
+
+
+def _asked(question: Scan, suspect: Suspect) -> tuple[Any, ...]:
+    """All that the search depends on."""
+    images = store.digest_of_arrays(suspect.benign.images, suspect.benign.targets)
+    return store.digest_of_files(question.model), images, question.search, question.seed
 
 
 def scan_record(scanned: Scanned) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
     told = words.inside(found.summary())
     lines += [said for said in (told, words.its_own(found.summary())) if said is not None]
     lines.append(f"clean error on the benign set: {benign_error_deg:.2f} degrees")
-    doubt = words.few_people(found.summary(), len(np.unique(scanned.scan.suspect.benign.groups)))
+    doubt = words.few_people(found.summary(), scanned.scan.suspect.benign.people)
     if doubt is not None:
         lines.append(f"WARNING: {doubt}")
     if benign_error_deg > _IMPLAUSIBLE_DEG:

@@ -55,7 +55,7 @@ def view(scanned: Scanned, title: str, trigger: Trigger | None = None) -> View:
         images=images,
         reversed_images=_as_bytes(changed(scanned, floats)),
         triggered_images=None if trigger is None else _as_bytes(trigger(floats)),
-        people=len(np.unique(suspect.benign.groups)),
+        people=suspect.benign.people,
     )
 
 

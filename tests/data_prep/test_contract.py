@@ -22,6 +22,12 @@ def test_every_image_is_its_own_group_by_default():
     np.testing.assert_array_equal(Split(_images(3), _targets(3)).groups, [0, 1, 2])
 
 
+def test_people_are_counted_by_their_groups():
+    images, targets = np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 2), np.float32)
+    assert Split(images, targets, np.array([7, 3, 7, 7])).people == 2
+    assert Split(images, targets).people == 4  # where nobody is named, every image is its own
+
+
 def test_a_split_is_as_long_as_its_images():
     assert len(Split(_images(3), _targets(3))) == 3
 
