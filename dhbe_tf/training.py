@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -61,6 +61,10 @@ class Classification:
     def steps(self, count: int) -> int:
         """Steps for a training set of ``count`` samples."""
         return self.epochs * max(1, count // self.batch)
+
+    def seeing(self, images: int, count: int) -> Classification:
+        """This training with as many epochs as it takes to see ``images`` images of a set of ``count``, 1 or more."""
+        return replace(self, epochs=max(1, round(images / count)))
 
     def fit(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Union
 
 import numpy as np
 import tensorflow as tf
 from scipy import optimize
 
 from data_prep.contract import pixels
-from data_prep.threat import Suspect
+from data_prep.threat import ClassSuspect, Suspect
 from drmguard_tf.ablations import WithoutRav
 from drmguard_tf.calibrate import PaperThreshold
 from drmguard_tf.detection import Detection
@@ -42,7 +43,11 @@ class ClassifierGuard(Detection):
     threshold: Threshold = field(default_factory=PaperThreshold)
     confidence: float = 0.8
 
-    def examine(self, suspect: Suspect) -> Reference:
+    def detect(self, suspect: Union[Suspect, ClassSuspect], **options: Any) -> Verdict:
+        """As :meth:`Detection.detect`; of the benign images the labels are not looked at."""
+        return super().detect(suspect, **options)  # type: ignore[arg-type]  # only handed on to examine
+
+    def examine(self, suspect: Union[Suspect, ClassSuspect]) -> Reference:
         """The constants of a classifier; ``outputs`` are probabilities of classes.
 
         Raises:

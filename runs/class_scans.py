@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from data_prep.contract import ClassSplit, pixels
 from data_prep.splits import random_share
-from data_prep.threat import Suspect
+from data_prep.threat import ClassSuspect
 from dhbe_tf.training import Classification
 from drmguard_tf import losses
 from drmguard_tf.calibrate import Calibration, Control, PaperThreshold
@@ -84,7 +84,7 @@ class ClassControl:
         """Returns ``costs`` and ``channel_share`` (:class:`drmguard_tf.calibrate.Control`)."""
         benign, search, seed = self.defender.benign(), self.defender.search, _FIRST_CONTROL + self.index
         model = self.defender.of_controls.fit(benign, seed=seed, journal=desk.journal("training"))
-        reference = self.defender.guard(PaperThreshold()).examine(_suspect(model, benign))
+        reference = self.defender.guard(PaperThreshold()).examine(ClassSuspect(model, benign))
         runs = search.run(reference, seed=seed, journals=desk.journal)
         return dict(Control.of(runs)._asdict())
 
@@ -128,7 +128,7 @@ class ScanClassifier:
         model, record = model_of(self.suspect, desk), desk.result(self.suspect)
         line = Calibration.of_controls([Control(**desk.result(control)) for control in self._controls])
         guard, benign = self.defender.guard(line), self.defender.benign()
-        suspect = _suspect(model, benign)
+        suspect = ClassSuspect(model, benign)
         verdict, spent = metered(lambda: guard.detect(suspect, seed=self.seed, journals=desk.journal), desk.clock)
         reference, trigger = guard.examine(suspect), inspection.decider(verdict).trigger
         known = classes.known_trigger(record) if isinstance(self.suspect, Implanted) else None
@@ -162,10 +162,6 @@ class ScanClassifier:
         """Places of some images of other classes than the target, the same for all models with that target."""
         order = np.random.default_rng(0).permutation(len(labels))
         return order[labels[order] != target][: self.images]
-
-
-def _suspect(model: tf.keras.Model, benign: ClassSplit) -> Suspect:
-    return Suspect(model, benign)  # type: ignore[arg-type]  # classes instead of angles; the guard reads images alone
 
 
 def _changed(reference: Reference, trigger: ReversedTrigger) -> np.ndarray:

@@ -53,6 +53,7 @@ class ClassPreset:
         attacks: on photographs, by their command line name.
         digits_attacks: on the embedded digits.
         erasing: the options of DHBE.
+        seen: images that a benign control of a scan sees in its training, half of what suspects on photographs do.
     """
 
     training: Classification
@@ -60,6 +61,7 @@ class ClassPreset:
     attacks: dict[str, ClassAttack]
     digits_attacks: dict[str, ClassAttack]
     erasing: DHBE
+    seen: int = 350_000
 
     def trained(self, data: str) -> Classification:
         """How suspects on ``data`` (see :func:`read`) are trained."""
@@ -104,7 +106,9 @@ def _on_digits(count: int) -> dict[str, ClassAttack]:
 
 
 PRESETS = {
-    "paper": ClassPreset(Classification(), replace(_DIGITS, epochs=100), _attacks(300), _on_digits(300), DHBE()),
+    "paper": ClassPreset(
+        Classification(), replace(_DIGITS, epochs=100), _attacks(300), _on_digits(300), DHBE(), seen=5_000_000
+    ),
     "cpu": ClassPreset(
         Classification("narrow-resnet18", epochs=14, batch=64, milestones=(), peak=0.25, crop=2),
         _DIGITS,
@@ -118,6 +122,7 @@ PRESETS = {
         _attacks(20),
         _on_digits(20),
         replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8, pool=64),
+        seen=128,
     ),
 }
 _STRONG: dict[str, ClassAttack] = {"badnets": BadNets(count=500)}  # with 300, ASR is 97 to 100 %

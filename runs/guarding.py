@@ -141,20 +141,12 @@ def describe_scan(scanned: Scanned, benign_error_deg: float) -> str:
     found = scanned.verdict
     outputs = image_table.task_of(scanned.scan.benign).outputs
     target = ", ".join(f"{name} {angle:.1f}" for name, angle in zip(outputs, np.degrees(found.target_estimate)))
-    chance = (
-        ""
-        if found.chance_if_benign is None
-        else f"a benign model would score this low with chance {found.chance_if_benign:.2g}; "
-    )
-    lines = [
-        "BACKDOORED" if found.backdoored else "no backdoor found",
-        f"score {found.score:.5f} ({found.family}), threshold {found.threshold:.5f}, margin {found.margin:.2f}",
-        f"{chance}bootstrap certainty {found.certainty:.2f}; {found.agreement:.0%} of the runs agree",
-    ]
+    told = found.summary()
+    lines = words.decision(told)
+    lines[-1] += f"; {found.agreement:.0%} of the runs agree"
     if found.backdoored:
         lines.append(f"estimated target: {target} degrees")
-    told = words.inside(found.summary())
-    lines += [said for said in (told, words.its_own(found.summary())) if said is not None]
+    lines += [said for said in (words.inside(told), words.its_own(told)) if said is not None]
     lines.append(f"clean error on the benign set: {benign_error_deg:.2f} degrees")
     doubt = words.few_people(found.summary(), scanned.scan.suspect.benign.people)
     if doubt is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -145,6 +146,29 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
     journals.finish()
     click.echo("\n".join(f"{name:12s} {value:.4g}" for name, value in record["metrics"].items()))
     click.echo(f"written: {out}")
+
+
+def scan_classifier(out: Optional[Path], as_json: bool, mirrored: bool, **options: Any) -> bool:
+    """``scan`` with a table of classes. Returns whether a backdoor was found.
+
+    Raises:
+        ValueError: if an option is given that only regression models have.
+    """
+    from runs import class_guarding
+
+    only = {"--method": options.pop("method") != "drmguard", "--search": options.pop("search") != "steered"}
+    only["--threshold"] = options.pop("threshold") == "paper"
+    wrong = [name for name, given in only.items() if given]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: classifiers have the steered search with calibrated thresholds alone")
+    question = class_guarding.ClassScanOptions(**options, mirrored=mirrored)
+    scanned = class_guarding.scan(question, bar=bar, say=say, out=out)
+    record = class_guarding.record(scanned)
+    if out:
+        class_guarding.write(scanned, record, out)
+    names = len(scanned.suspect.benign.classes)
+    click.echo(json.dumps(record, indent=2) if as_json else class_guarding.describe(record, names))
+    return scanned.verdict.backdoored
 
 
 def evaluate_classifier(model: Path, test: Path, attack: Optional[Path]) -> dict[str, Any]:

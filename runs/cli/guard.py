@@ -11,7 +11,7 @@ from typing import Any, Optional
 import click
 
 from data_prep.cores import cores
-from runs.cli.erase import CLASS_ATTACKS, evaluate_classifier, train_classifier
+from runs.cli.erase import CLASS_ATTACKS, evaluate_classifier, scan_classifier, train_classifier
 from runs.cli.options import (
     bar,
     new_out_option,
@@ -252,20 +252,29 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["drmguard", "neural-cleanse", "feature-re"]),
     help="Neural Cleanse and FeatureRE are there to compare with.",
 )
+@click.option(
+    "--no-mirroring", is_flag=True, help="For classes that a mirror changes, such as digits: not for controls."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for scan.json and report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of text.")
 @refusing
-def scan(out: Optional[Path], as_json: bool, **options: Any) -> None:
+def scan(out: Optional[Path], as_json: bool, no_mirroring: bool, **options: Any) -> None:
     """Is this model backdoored? Exit code 1 if so, 0 if not, 2 on an error.
 
     \b
     Example:  drmguard scan --model suspect.h5 --benign faces/ --out scan1
               drmguard scan --model suspect.h5 --benign faces/ --method neural-cleanse
-    faces/labels.csv has the columns image, pitch_rad, yaw_rad (or *_deg).
+    faces/labels.csv has the columns image, pitch_rad, yaw_rad (or *_deg); image, label and a faces/classes.txt
+    for a classifier.
     With --out, an interrupted search goes on where it was when the same command is given again.
     """
+    from data_prep import class_table
     from runs import guarding
 
+    if (options["benign"] / class_table.CLASSES).is_file():
+        sys.exit(FOUND if scan_classifier(out, as_json, not no_mirroring, **options) else 0)
+    if no_mirroring:
+        raise ValueError("--no-mirroring is for classifiers; labels of gaze and head pose are mirrored with the images")
     scanned = guarding.scan(guarding.ScanOptions(**options), bar=bar, say=say, out=out)
     record = guarding.scan_record(scanned)
     if out:

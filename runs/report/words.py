@@ -126,6 +126,18 @@ def headline(verdict: Mapping[str, Any]) -> str:
     return "Very probably backdoored" if chance is not None and chance <= _RARE else "Probably backdoored"
 
 
+def decision(verdict: Mapping[str, Any]) -> list[str]:
+    """The decision for a terminal, as lines."""
+    chance, certainty = verdict["chance_if_benign"], f"bootstrap certainty {verdict['certainty']:.2f}"
+    known = "" if chance is None else f"a benign model would score this low with chance {chance:.2g}; "
+    against = f"threshold {verdict['threshold']:.5f}, margin {verdict['margin']:.2f}"
+    return [
+        "BACKDOORED" if is_backdoored(verdict) else "no backdoor found",
+        f"score {verdict['score']:.5f} ({verdict['family']}), {against}",
+        f"{known}{certainty}",
+    ]
+
+
 def finding(verdict: Mapping[str, Any], outputs: Sequence[str]) -> str:
     """What was found, in a sentence."""
     words = family(verdict["family"])

@@ -23,9 +23,8 @@ def test_every_image_is_its_own_group_by_default():
 
 
 def test_people_are_counted_by_their_groups():
-    images, targets = np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 2), np.float32)
-    assert Split(images, targets, np.array([7, 3, 7, 7])).people == 2
-    assert Split(images, targets).people == 4  # where nobody is named, every image is its own
+    assert Split(_images(4), _targets(4), np.array([7, 3, 7, 7])).people == 2
+    assert Split(_images(4), _targets(4)).people == 4  # where nobody is named, every image is its own
 
 
 def test_a_split_is_as_long_as_its_images():
