@@ -195,9 +195,8 @@ def describe(told: dict[str, Any], names: int) -> str:
     lines = words.decision(told)
     if words.is_backdoored(told):
         lines.append(f"attacked class: {told['infected_name']} ({told['infected']}, counted from 0)")
-        lines.append(
-            f"to remove it: drmguard erase --method gdm --class {told['infected']} --epochs 20, or without data"
-        )
+        own = f"--method gdm --benign {told['benign']} --class {told['infected']} --epochs 20"
+        lines.append(f"to remove it: drmguard erase {told['model']} {own} (or nothing but the model)")
     lines.append(f"accuracy on the benign images: {100 * told['benign_accuracy']:.1f} %")
     if told["benign_accuracy"] < _GUESSED / names:
         lines.append("WARNING: that is no working model on these images. Check channel order, value range and classes.")

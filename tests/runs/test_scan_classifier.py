@@ -78,8 +78,13 @@ def test_a_control_has_the_suspects_layers_new_weights_and_what_it_knows_of_its_
 def test_a_backdoor_is_told_with_its_class_and_how_to_remove_it(question, capsys):
     decision = {"verdict": "backdoored", "family": "patch", "score": 0.001, "threshold": 0.02, "margin": 20.0}
     told = {**decision, "chance_if_benign": 0.001, "certainty": 1.0, "infected": 2, "infected_name": "owl"}
+    told |= {"model": "m.h5", "benign": "images"}
     said = class_guarding.describe({**told, "benign_accuracy": 0.9, "seconds": 20.0}, names=3)
-    assert said.startswith("BACKDOORED") and "attacked class: owl (2" in said and "--class 2" in said
+    assert (
+        said.startswith("BACKDOORED")
+        and "attacked class: owl (2" in said
+        and "erase m.h5 --method gdm --benign images --class 2" in said
+    )
     assert "WARNING" not in said and "margin 20.00" in said
     assert "WARNING" in class_guarding.describe({**told, "benign_accuracy": 0.35, "seconds": 20.0}, names=3)
 
