@@ -152,6 +152,18 @@ def pixels(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(255)
 
 
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """The way back, for files and pictures.
+
+    Args:
+        images: float (..., H, W, C), of which what lies outside [0, 1] is cut off.
+
+    Returns:
+        uint8 (..., H, W, C), rounded.
+    """
+    return (np.clip(np.asarray(images), 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
 def _check_images(images: np.ndarray) -> None:
     if images.dtype != np.uint8 or images.ndim != 4:
         raise ValueError(f"images must be uint8 (N, H, W, C), got {images.dtype} {images.shape}")

@@ -45,7 +45,7 @@ class ClassifierGuard(Detection):
 
     def detect(self, suspect: Union[Suspect, ClassSuspect], **options: Any) -> Verdict:
         """As :meth:`Detection.detect`; of the benign images the labels are not looked at."""
-        return super().detect(suspect, **options)  # type: ignore[arg-type]  # only handed on to examine
+        return self.judge(self.examine(suspect), **options)
 
     def examine(self, suspect: Union[Suspect, ClassSuspect]) -> Reference:
         """The constants of a classifier; ``outputs`` are probabilities of classes.

@@ -52,6 +52,23 @@ class Detection:
             ValueError: if the model cannot be judged, see :func:`drmguard_tf.reference.examine`.
         """
         reference = self.examine(suspect)._replace(witnesses=tuple(witnesses))
+        return self.judge(reference, seed=seed, progress=progress, journals=journals, **extra)
+
+    def judge(
+        self,
+        reference: Reference,
+        *,
+        seed: int,
+        progress: Callable[[int], None] = lambda step: None,
+        journals: Callable[[str], Journal] = lambda name: NO_JOURNAL,
+        **extra: Any,
+    ) -> Verdict:
+        """As :meth:`detect`, for those who need the constants of the suspect afterwards too.
+
+        Args:
+            reference: of :meth:`examine`, with witnesses where there are some.
+            seed, progress, journals, extra: as there.
+        """
         runs = self.search.run(reference, seed=seed, progress=progress, journals=journals, **extra)
         return decide(runs, self.threshold, seed=seed)
 

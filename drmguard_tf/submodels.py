@@ -52,7 +52,8 @@ def split(model: tf.keras.Model) -> SubModels:
         ending = type(last).__name__ + (f" with activation {activation!r}" if activation != "linear" else "")
         raise ValueError(
             "DRMGuard reads the head's weights, so the last layer must be a Dense layer, alone or with an activation; "
-            f"{model.name!r} ends in {ending}. A softmax head is a classifier: see drmguard_tf.classification."
+            f"{model.name!r} ends in {ending}. A softmax head is a classifier: scan it with a table of classes "
+            "(drmguard_tf.classification)."
         )
     return _halves(model)
 

@@ -19,6 +19,7 @@ from drmguard_tf.classification import ClassifierGuard
 from drmguard_tf.reversal import Search
 from drmguard_tf.submodels import logits_of
 from runs import parallel, safety, store
+from runs.controls import architecture
 from runs.data_folder import CONTROLS
 
 _FIRST = 1000  # seed; other than those of suspects
@@ -64,17 +65,12 @@ def calibrate(
     """Thresholds from controls of the suspect's architecture; what exists already is used.
 
     Args:
-        suspect: model file whose architecture the controls copy; scanned before it is opened.
         benign: table of classes.
-        controls: how many and how trained.
-        search: the search that will judge the suspect.
-        workers: processes.
-        home: where controls are kept, by default ``controls`` inside the benign images' folder.
+        suspect, controls, search, workers, home: as of :func:`runs.controls.calibrate`.
         progress: called with the number of controls finished.
     """
     data, network = class_table.read(benign), safety.load_model(suspect)
-    layers = [(type(layer).__name__, {**layer.get_config(), "name": None}) for layer in network.layers]
-    made_by = (repr(layers), controls, store.digest_of_arrays(data.images, data.labels))
+    made_by = (architecture(network), controls, store.digest_of_arrays(data.images, data.labels))
     folder = (home or benign / CONTROLS) / store.digest(made_by)
     training = controls.training.seeing(controls.seen, len(data))
     jobs = [Job(suspect, benign, folder, training, search, _FIRST + index) for index in range(controls.count)]

@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep import class_table
-from data_prep.contract import pixels
+from data_prep.contract import as_bytes
 from data_prep.cores import cores
 from data_prep.journal import NO_JOURNAL
 from data_prep.threat import ClassSuspect
-from dhbe_tf import logits
+from dhbe_tf import logits, metrics
 from drmguard_tf.ablations import WithoutRav
 from drmguard_tf.calibrate import Calibration
 from drmguard_tf.classification import ClassifierGuard, infected_class
@@ -34,7 +34,8 @@ from runs.figures import contact_sheet
 from runs.presets import PRESETS
 from runs.report import words
 
-_LEAST_COUNT, _SHOWN, _BATCH = 16, 8, 250
+_LEAST_COUNT, _SHOWN = 16, 8
+_RGB = 3  # channels of every table's images
 _GUESSED = 2.0  # times the share that guessing gets right: a model below that does not know these images
 
 
@@ -92,9 +93,7 @@ class ClassScanned:
 
     def accuracy(self) -> float:
         """Share of the benign images that the suspect gets right."""
-        images, labels = pixels(self.suspect.benign.images), self.suspect.benign.labels
-        parts = [self.suspect.model(images[at : at + _BATCH], training=False) for at in range(0, len(images), _BATCH)]
-        return float((np.concatenate(parts).argmax(axis=1) == labels).mean())
+        return metrics.accuracy(self.suspect.model, self.suspect.benign)
 
 
 def load_suspect(model: Path, benign: Path) -> ClassSuspect:
@@ -108,14 +107,22 @@ def load_suspect(model: Path, benign: Path) -> ClassSuspect:
     loaded = safety.load_model(model)
     logits.check(loaded)
     split_classifier(loaded)
-    height, width = loaded.input_shape[1:3]
+    height, width, channels = loaded.input_shape[1:]
+    if channels != _RGB:
+        raise ValueError(
+            f"the model takes images of {channels} channels, a table of classes gives {_RGB} (RGB); only models of "
+            "colour images can be judged"
+        )
     data = class_table.read(benign, size=(height, width) if height and width else None)
     known, given = loaded.output_shape[-1], len(data.classes)
     if known != given:
-        raise ValueError(f"the model knows {known} classes, {benign / class_table.CLASSES} names {given}")
+        raise ValueError(
+            f"the model knows {known} classes, {benign / class_table.CLASSES} names {given}. Name every class that the "
+            "model knows, a line each, in the order of its outputs."
+        )
     if len(data) < _LEAST_COUNT:
         raise ValueError(
-            f"{len(data)} benign images are too few to judge a model by; at least {_LEAST_COUNT} are needed"
+            f"{len(data)} benign images are too few to judge a model by; add some, at least {_LEAST_COUNT} are needed"
         )
     return ClassSuspect(loaded, data)
 
@@ -125,10 +132,7 @@ def scan(options: ClassScanOptions, *, bar: Bar, say: Callable[[str], None], out
 
     Args:
         options: the question.
-        bar: shows how far it is.
-        say: called with lines.
-        out: where the result will be written; beside it an interrupted search leaves what it has reached, and goes on
-            when it is asked the same again.
+        bar, say, out: as of :func:`runs.guarding.scan`.
     """
     preset, learned = PRESETS[options.preset], classes.PRESETS[options.preset]
     search = WithoutRav(**asdict(preset.search))
@@ -146,17 +150,16 @@ def scan(options: ClassScanOptions, *, bar: Bar, say: Callable[[str], None], out
             home=options.controls_dir,
             progress=progress,
         )
-    journals = beside(out, _asked(options, suspect, search), say=say) if out is not None else None
-    started = time.perf_counter()
-    guard = ClassifierGuard(search, line)
+    unfinished = None if out is None else beside(out, _asked(options, suspect, search), say=say)
+    journals = unfinished or (lambda name: NO_JOURNAL)
+    started, guard = time.perf_counter(), ClassifierGuard(search, line)
+    reference = guard.examine(suspect)
     with bar("searching for a trigger", search.total_steps) as progress:
-        verdict = guard.detect(
-            suspect, seed=options.seed, progress=progress, journals=journals or (lambda name: NO_JOURNAL)
-        )
+        verdict = guard.judge(reference, seed=options.seed, progress=progress, journals=journals)
     seconds = time.perf_counter() - started
-    if journals is not None:
-        journals.finish()
-    return ClassScanned(options, suspect, line, search, verdict, guard.examine(suspect), seconds)
+    if unfinished:
+        unfinished.finish()
+    return ClassScanned(options, suspect, line, search, verdict, reference, seconds)
 
 
 def _asked(options: ClassScanOptions, suspect: ClassSuspect, search: WithoutRav) -> tuple[Any, ...]:
@@ -169,9 +172,7 @@ def record(scanned: ClassScanned) -> dict[str, Any]:
     """A scan as plain values."""
     found = scanned.verdict.summary()
     runs = [{k: v for k, v in run.items() if k != "target_estimate_deg"} for run in found.pop("runs")]
-    led = [
-        infected_class(replace(scanned.verdict, target_estimate=run.target_estimate)) for run in scanned.verdict.runs
-    ]
+    led = [int(run.target_estimate.argmax()) for run in scanned.verdict.runs]
     del found["target_estimate_deg"], found["agreement"]  # of angles
     return {
         "model": str(scanned.options.model),
@@ -209,7 +210,7 @@ def write(scanned: ClassScanned, told: dict[str, Any], out: Path) -> None:
     images, attention = (tf.gather(x, chosen) for x in (scanned.reference.images, scanned.reference.attention))
     changed = inspection.decider(scanned.verdict).trigger(images, attention).images
     name = told["infected_name"]
-    rows = {"benign": _bytes(images), f"led to {name}": _bytes(changed)}
+    rows = {"benign": list(as_bytes(images)), f"led to {name}": list(as_bytes(changed))}
     sheet = contact_sheet(rows, f"The cheapest change that leads every image to {name}").png()
     store.write_json(out / "scan.json", told)
 
@@ -217,7 +218,3 @@ def write(scanned: ClassScanned, told: dict[str, Any], out: Path) -> None:
         path.write_bytes(sheet)
 
     store.write_file(out / "reversed.png", draw)
-
-
-def _bytes(images: tf.Tensor) -> list[np.ndarray]:
-    return list((np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8))

@@ -17,7 +17,7 @@ from drmguard_tf.calibrate import Calibration, Control, PaperThreshold
 from drmguard_tf.classification import ClassifierGuard, infected_class
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import ReversedTrigger, Search
-from drmguard_tf.verdict import Threshold
+from drmguard_tf.verdict import Threshold, Verdict
 from runs import classes, inspection
 from runs.erasing_jobs import Implanted, Learned
 from runs.jobs import Desk, Job
@@ -128,9 +128,13 @@ class ScanClassifier:
         model, record = model_of(self.suspect, desk), desk.result(self.suspect)
         line = Calibration.of_controls([Control(**desk.result(control)) for control in self._controls])
         guard, benign = self.defender.guard(line), self.defender.benign()
-        suspect = ClassSuspect(model, benign)
-        verdict, spent = metered(lambda: guard.detect(suspect, seed=self.seed, journals=desk.journal), desk.clock)
-        reference, trigger = guard.examine(suspect), inspection.decider(verdict).trigger
+
+        def scan() -> tuple[Reference, Verdict]:
+            reference = guard.examine(ClassSuspect(model, benign))
+            return reference, guard.judge(reference, seed=self.seed, journals=desk.journal)
+
+        (reference, verdict), spent = metered(scan, desk.clock)
+        trigger = inspection.decider(verdict).trigger
         known = classes.known_trigger(record) if isinstance(self.suspect, Implanted) else None
         chosen = self._chosen(benign.labels, known[1] if known else None)
         clean = pixels(benign.images[chosen])

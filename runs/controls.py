@@ -126,7 +126,7 @@ def job(
     """One control of :func:`calibrate`, for :func:`search_control`."""
     data = image_table.read(benign)[1]
     training = controls.training_for(image_table.task_of(benign))
-    made_by = (_architecture(safety.load_model(suspect)), training)
+    made_by = (architecture(safety.load_model(suspect)), training)
     folder = (home or benign / CONTROLS) / store.digest((*made_by, store.digest_of_arrays(data.images, data.targets)))
     return Job(suspect, benign, folder, controls, index, search)
 
@@ -163,7 +163,7 @@ def _trained(job: Job, journal: Journal = NO_JOURNAL) -> tf.keras.Model:
     return model
 
 
-def _architecture(model: tf.keras.Model) -> str:
+def architecture(model: tf.keras.Model) -> str:
     """The layers and their settings, without names."""
     layers = [
         (type(layer).__name__, {k: v for k, v in layer.get_config().items() if k != "name"}) for layer in model.layers

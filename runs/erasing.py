@@ -11,6 +11,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from data_prep.contract import as_bytes
 from dhbe_tf import logits
 from dhbe_tf.dhbe import DHBE, Erasure, Losses
 from dhbe_tf.domain import Domain, declared, read
@@ -125,8 +126,8 @@ def _page(erasure: Erasure, history: np.ndarray, record: dict[str, Any]) -> Eras
         lede=_LEDE,
         rows=rows(record["metrics"]),
         shown=(
-            Pictures("Generated samples. They need not look like anything.", _bytes(samples)),
-            Pictures("Generated triggers, added to samples; mid-grey changes nothing.", _bytes((patches + 1) / 2)),
+            Pictures("Generated samples. They need not look like anything.", as_bytes(samples)),
+            Pictures("Generated triggers, added to samples; mid-grey changes nothing.", as_bytes((patches + 1) / 2)),
         ),
         curves={name: history[:, column] for column, name in enumerate(_CURVES)},
         settings={name.replace("_", " "): record[name] for name in names},
@@ -241,7 +242,3 @@ def describe(record: dict[str, Any]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _bytes(images: np.ndarray) -> np.ndarray:
-    return (np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8)

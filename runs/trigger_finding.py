@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep import class_table
-from data_prep.contract import ClassSplit
+from data_prep.contract import ClassSplit, as_bytes
 from data_prep.threat import ClassSuspect
 from dhbe_tf import logits
 from dhbe_tf.gdm.defence import GDM
@@ -123,7 +123,9 @@ def erase(
         "seconds": round(time.perf_counter() - started, 1),
     }
     levels = [
-        Level(f"class {model.target}, level {part.level:g}", _bytes(samples(part.generator, _SHOWN, seed=options.seed)))
+        Level(
+            f"class {model.target}, level {part.level:g}", as_bytes(samples(part.generator, _SHOWN, seed=options.seed))
+        )
         for model in models
         for part in model.parts
     ]
@@ -161,7 +163,7 @@ def find(options: TriggerOptions, defence: Realistic, out: Path, *, repair: bool
         "seconds": round(time.perf_counter() - started, 1),
     }
     heats = [
-        Heat(f"class {one.heat.target}", one.heat.pixels, tuple(one.box), _bytes(one.trigger[None, ..., :-1]), line)
+        Heat(f"class {one.heat.target}", one.heat.pixels, tuple(one.box), as_bytes(one.trigger[None, ..., :-1]), line)
         for one, line in zip(found, (describe_found(one) for one in record["found"]))
     ]
     _write(out, "find.json", cleaned, record, TriggersPage(record["title"], [], heats, record))
@@ -221,10 +223,6 @@ def _metrics(case: _Case, cleaned: tf.keras.Model | None) -> dict[str, Any] | No
 
 def _level(level: dict[str, float]) -> str:
     return f"level {level['level']:g} answered with {level['response']:.2f}, {level['information']:.1f} nats"
-
-
-def _bytes(images: np.ndarray) -> np.ndarray:
-    return (np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _card(cleaned: tf.keras.Model, record: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:

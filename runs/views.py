@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from data_prep import image_table
-from data_prep.contract import Task, pixels
+from data_prep.contract import Task, as_bytes, pixels
 from data_prep.poison import Trigger
 from drmguard_tf.calibrate import Calibration
 from runs.inspection import Scanned, changed
@@ -53,8 +52,8 @@ def view(scanned: Scanned, title: str, trigger: Trigger | None = None) -> View:
         verdict=verdict.summary(),
         histories=[(run.family, run.seed, run.history) for run in verdict.runs],
         images=images,
-        reversed_images=_as_bytes(changed(scanned, floats)),
-        triggered_images=None if trigger is None else _as_bytes(trigger(floats)),
+        reversed_images=as_bytes(changed(scanned, floats)),
+        triggered_images=None if trigger is None else as_bytes(trigger(floats)),
         people=suspect.benign.people,
     )
 
@@ -108,7 +107,3 @@ def page(
             environment={**record["versions"], "seed": record["seed"], "seconds": record["seconds"]},
         )
     )
-
-
-def _as_bytes(images: tf.Tensor) -> np.ndarray:
-    return (np.clip(np.asarray(images), 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -216,7 +216,10 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=".h5, .keras or SavedModel; scanned before it is opened.",
         ),
         click.option(
-            "--benign", required=True, type=click.Path(path_type=Path), help="Image table: images and labels.csv."
+            "--benign",
+            required=True,
+            type=click.Path(path_type=Path),
+            help="Image table: images and labels.csv; for scan also a table of classes.",
         ),
         click.option(
             "--search",

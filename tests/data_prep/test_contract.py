@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data_prep.contract import GAZE, HEAD_POSE, TASKS, ClassSplit, Split, pixels
+from data_prep.contract import GAZE, HEAD_POSE, TASKS, ClassSplit, Split, as_bytes, pixels
 
 
 def _images(count: int) -> np.ndarray:
@@ -112,6 +112,12 @@ def test_pixels_run_from_zero_to_one():
     floats = pixels(images)
     assert floats.dtype == np.float32
     np.testing.assert_array_equal(floats.ravel(), np.float32([0, 0.2, 1]))  # 51 / 255 = 1/5
+
+
+def test_bytes_are_rounded_and_cut_off_and_lead_back():
+    np.testing.assert_array_equal(as_bytes(np.array([-0.1, 0.0, 0.1, 0.5, 1.0, 1.2])), [0, 0, 26, 128, 255, 255])
+    every = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(as_bytes(pixels(every)), every)
 
 
 def test_gaze_is_pitch_yaw_and_head_pose_yaw_pitch_roll():

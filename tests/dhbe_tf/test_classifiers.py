@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dhbe_tf.models import ARCHITECTURES, build
+from dhbe_tf.training import Classification
 
 layers = tf.keras.layers
 CONSTANTS = dict(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
@@ -59,3 +60,9 @@ def test_unknown_names_and_wrong_constants_are_refused():
 
 def test_every_name_is_that_of_one_network():
     assert len({id(builder) for builder in ARCHITECTURES.values()}) == len(ARCHITECTURES)
+
+
+def test_a_training_by_images_has_as_many_epochs_as_that_takes():
+    training = Classification("tiny-resnet", epochs=3)
+    assert [training.seeing(1000, count).epochs for count in (400, 1000, 5000)] == [2, 1, 1]  # 2.5 is rounded to even
+    assert training.seeing(1000, 100) == Classification("tiny-resnet", epochs=10)
