@@ -108,6 +108,13 @@ def test_a_model_of_other_classes_is_refused_before_any_training(question, tmp_p
     assert done.exit_code == 2 and "knows 4 classes" in done.output and "names 3" in done.output
 
 
+def test_a_model_of_grey_images_is_refused_before_any_training(question, tmp_path):
+    grey = tf.keras.Sequential([tf.keras.Input((16, 16, 1)), layers.Flatten(), layers.Dense(3)])
+    grey.save(tmp_path / "grey.h5", save_format="h5", include_optimizer=False)
+    done = _scan(tmp_path / "grey.h5", question[1])
+    assert done.exit_code == 2 and "images of 1 channels" in done.output
+
+
 def test_too_few_images_are_refused(question, tmp_path):
     data = class_table.read(question[1])
     (tmp_path / "few").mkdir()
