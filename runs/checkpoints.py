@@ -20,7 +20,7 @@ from runs import store
 from runs.spent import Clock
 
 _SEAL = "seal.json"
-_SECONDS = 60.0  # between checkpoints of a command
+SECONDS = 60.0  # between checkpoints of a command
 _CURVE_EVERY = 10  # steps; reading a scalar waits for the step
 
 
@@ -187,4 +187,4 @@ def beside(
         curves, say: see :class:`Journals`.
     """
     folder = out.parent / f".{out.name}.unfinished-{store.digest(question)}"
-    return _Beside(folder, seconds=_SECONDS, curves=curves, say=say)
+    return _Beside(folder, seconds=SECONDS, curves=curves, say=say)

@@ -1,26 +1,26 @@
-"""Benign controls of a classifier: copies of its architecture that the defender trains, kept beside the benign images.
-
-As :mod:`runs.controls` for regression.
-"""
+"""Benign controls of a classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from data_prep import class_table
+from data_prep.journal import Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf.training import Classification
-from drmguard_tf.calibrate import Calibration, Control
+from drmguard_tf.calibrate import Calibration
 from drmguard_tf.classification import ClassifierGuard
+from drmguard_tf.lanes import Progress
+from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Search
 from drmguard_tf.submodels import logits_of
-from runs import parallel, safety, store
-from runs.controls import architecture
+from runs import kept_controls, safety, store
 from runs.data_folder import CONTROLS
+from runs.kept_controls import KeptControl
 
 _FIRST = 1000  # seed; other than those of suspects
 
@@ -41,15 +41,25 @@ class ClassControls:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One control: what it copies, what it learns, where it is kept, how it is searched."""
+class Job(KeptControl):
+    """One control of these."""
 
-    suspect: Path
-    benign: Path
-    folder: Path
-    training: Classification
     search: Search
-    seed: int
+    training: Classification
+
+    def learn(self, journal: Journal) -> tf.keras.Model:
+        """See :class:`runs.kept_controls.KeptControl`."""
+        start = _fresh(safety.load_model(self.suspect), self.seed)
+        return self.training.fit(class_table.read(self.benign), seed=self.seed, start=start, journal=journal)
+
+    def examine(self, model: tf.keras.Model) -> Reference:
+        """See :class:`runs.kept_controls.KeptControl`."""
+        return ClassifierGuard(self.search).examine(ClassSuspect(model, class_table.read(self.benign)))
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """See :class:`runs.kept_controls.KeptControl`."""
+        return {"training": self.training}
 
 
 def calibrate(
@@ -60,43 +70,20 @@ def calibrate(
     *,
     workers: int,
     home: Path | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done: None,
 ) -> Calibration:
     """Thresholds from controls of the suspect's architecture; what exists already is used.
 
     Args:
         benign: table of classes.
-        suspect, controls, search, workers, home: as of :func:`runs.controls.calibrate`.
-        progress: called with the number of controls finished.
+        suspect, controls, search, workers, home, progress: as of :func:`runs.controls.calibrate`.
     """
     data, network = class_table.read(benign), safety.load_model(suspect)
-    made_by = (architecture(network), controls, store.digest_of_arrays(data.images, data.labels))
+    made_by = (kept_controls.architecture(network), controls, store.digest_of_arrays(data.images, data.labels))
     folder = (home or benign / CONTROLS) / store.digest(made_by)
     training = controls.training.seeing(controls.seen, len(data))
-    jobs = [Job(suspect, benign, folder, training, search, _FIRST + index) for index in range(controls.count)]
-    found = []
-    for control in parallel.spread(search_control, jobs, workers=workers):
-        found.append(control)
-        progress(len(found))
-    return Calibration.of_controls(found)
-
-
-def search_control(job: Job) -> Control:
-    """What one control costs; trained and searched unless that was done before."""
-    found = job.folder / f"control-{job.seed}-{store.digest(job.search)}.json"
-    if found.is_file():
-        return Control(**{name: store.read_json(found)[name] for name in Control._fields})
-    benign, path = class_table.read(job.benign), job.folder / f"control-{job.seed}.h5"
-    if path.is_file():
-        model = safety.load_model(path)
-    else:
-        start = _fresh(safety.load_model(job.suspect), job.seed)
-        model = job.training.fit(benign, seed=job.seed, start=start)
-        store.write_file(path, lambda temporary: model.save(temporary, save_format="h5", include_optimizer=False))
-    reference = ClassifierGuard(job.search).examine(ClassSuspect(model, benign))
-    control = Control.of(job.search.run(reference, seed=job.seed))
-    store.write_json(found, {**control._asdict(), "search": job.search, "training": job.training, "seed": job.seed})
-    return control
+    jobs = [Job(suspect, benign, folder, _FIRST + index, search, training) for index in range(controls.count)]
+    return kept_controls.calibrate(jobs, workers=workers, progress=progress)
 
 
 def _fresh(suspect: tf.keras.Model, seed: int) -> tf.keras.Model:

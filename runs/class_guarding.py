@@ -140,7 +140,7 @@ def scan(options: ClassScanOptions, *, bar: Bar, say: Callable[[str], None], out
     suspect = load_suspect(options.model, options.benign)
     training = replace(learned.training, flip=options.mirrored)
     controls = ClassControls(options.controls or preset.controls.count, training, learned.seen)
-    with bar("benign controls", controls.count) as progress:
+    with bar("benign controls", 2 * controls.count) as progress:
         line = class_controls.calibrate(
             options.model,
             options.benign,

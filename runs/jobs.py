@@ -19,7 +19,7 @@ from drmguard_tf.calibrate import Calibration, PaperThreshold
 from drmguard_tf.reversal import Search
 from drmguard_tf.steered import SteeredSearch
 from drmguard_tf.unlearning import Unlearning
-from runs import cases, controls, inspection, judging, results, safety, store, triggers
+from runs import cases, controls, inspection, judging, kept_controls, results, safety, store, triggers
 from runs.cases import Case, Source
 from runs.controls import Controls
 from runs.data_folder import DataFolder
@@ -137,7 +137,7 @@ class TrainControl:
         """Returns the file's ``sha256``."""
         benign = benign_table(self.case.source, desk.home, self.share)
         job = controls.job(model_of(self.case, desk), benign, self.controls, None, self.index)
-        return {"sha256": controls.train_control(job, desk.journal("training"))}
+        return {"sha256": kept_controls.train_control(job, desk.journal("training"))}
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Control:
         """Returns the fields of :class:`drmguard_tf.calibrate.Control`."""
         model, benign = model_of(self.case, desk), self.benign(desk)
         control = controls.job(model, benign, self.controls, self.search, self.index)
-        return dict(controls.search_control(control, desk.journal)._asdict())
+        return dict(kept_controls.search_control(control, desk.journal)._asdict())
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def _interrupted(monkeypatch: pytest.MonkeyPatch, *arguments: object, after: int
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "_SECONDS", 0.0)
+        patch.setattr(checkpoints, "SECONDS", 0.0)
         patch.setattr(DiskJournal, "note", mortal)
         return _run(*arguments)
 
