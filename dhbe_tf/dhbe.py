@@ -8,7 +8,7 @@ learns to ignore them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -20,7 +20,7 @@ from data_prep.threat import Suspect
 from dhbe_tf import logits, losses
 from dhbe_tf.domain import Domain, read
 from dhbe_tf.drawn import balanced, draw, in_parts
-from dhbe_tf.generators import sample_generator, trigger_generator
+from dhbe_tf.generators import renew, sample_generator, trigger_generator
 from dhbe_tf.optimizers import SGD, Adam
 
 _TOLD = 3.0  # how loudly a trigger generator is told where its patch goes, beside noise of 1
@@ -48,6 +48,8 @@ class DHBE:
         pool: how many are drawn before the first step, of every class alike by the teacher's answers, to be used again
             and again; 0 draws new ones in every step, whatever their classes.
         smoothness: weight of :func:`dhbe_tf.losses.roughness` in the sample generator's loss.
+        renewed: iterations after which the trigger generator is begun anew with other weights, until the last
+            milestone; 0 keeps it. One generator settles on a kind of patch and comes back to it, whatever else there is.
         batch_statistics: whether the student's batch norm uses the statistics of the batch and moves its own towards
             them, in every step that it takes part in, as in the authors' code. If not, it keeps the teacher's: then
             student and teacher are equal at the start, and far fewer iterations suffice.
@@ -71,6 +73,7 @@ class DHBE:
     drawn: float = 0.0
     pool: int = 0
     smoothness: float = 1e-4  # the code; not in the paper
+    renewed: int = 0  # the paper has one generator
     batch_statistics: bool = True
     latent: int = 256  # Tables 10 to 13
     sample_width: int = 64
@@ -80,6 +83,11 @@ class DHBE:
     weight_decay: float = 5e-4
     generator_rate: float = 1e-3
     milestones: tuple[float, ...] = (0.6, 0.8)  # "at epoch 180 and 240"
+
+    def __repr__(self) -> str:
+        """Of one generator as before it could be renewed: results in stores are named by it."""
+        shown = [field.name for field in fields(self) if field.name != "renewed" or self.renewed]
+        return f"DHBE({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def __post_init__(self) -> None:
         counts = (
@@ -101,6 +109,8 @@ class DHBE:
             )
         if self.pool < 0 or (self.pool and not self.drawn_samples):
             raise ValueError(f"a pool is 0 or more drawn samples, and needs drawn above 0; got {self}")
+        if self.renewed < 0:
+            raise ValueError(f"renewed is a number of iterations, or 0, got {self.renewed}")
         if min(self.weight, self.smoothness) < 0 or min(self.trigger_scale, self.learning_rate) <= 0:
             raise ValueError(
                 f"weights must not be negative; trigger_scale and learning rates must be above 0, got {self}"
@@ -186,13 +196,14 @@ class Erasure(tf.Module):
         if options.trigger_size > min(shape[:2]):
             raise ValueError(f"patches of {options.trigger_size} px do not fit into images of {shape[:2]}")
         self.options, self.domain = options, domain
-        self.samples = sample_generator(shape, latent=options.latent, width=options.sample_width, seed=2 * seed)
+        sample_seed, self.trigger_seed = 2 * seed, 2 * seed + 1
+        self.samples = sample_generator(shape, latent=options.latent, width=options.sample_width, seed=sample_seed)
         self.triggers = trigger_generator(
             options.trigger_size,
             shape[-1],
             latent=options.latent + (6 if options.placement == "borders" else 0),
             width=options.trigger_width,
-            seed=2 * seed + 1,
+            seed=self.trigger_seed,
         )
         self.student_optimizer = SGD(
             self.student.trainable_variables,
@@ -294,6 +305,7 @@ class Erasure(tf.Module):
     def iterate(self) -> Losses:
         """One iteration of Alg. 1."""
         self._anneal()
+        self._renew()
         for _ in range(self.options.student_steps):
             student = self.student_step()
         sample, trigger = self.sample_step(), self.trigger_step()
@@ -416,6 +428,13 @@ class Erasure(tf.Module):
         self.student_optimizer.learning_rate.assign(self.options.learning_rate * rate)
         for optimizer in (self.sample_optimizer, self.trigger_optimizer):
             optimizer.learning_rate.assign(self.options.generator_rate * rate)
+
+    def _renew(self) -> None:
+        """Begin the trigger generator anew if it is time."""
+        every, last = self.options.renewed, max(self.options.milestones, default=1.0)
+        if every and self.done and self.done % every == 0 and self.done < round(last * self.options.total):
+            renew(self.triggers, self.trigger_seed, self.done // every)
+            self.trigger_optimizer.restart()
 
 
 def _told(noise: tf.Tensor, thirds: tuple[Optional[tf.Tensor], Optional[tf.Tensor]]) -> tf.Tensor:

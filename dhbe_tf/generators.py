@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Union
+
 import numpy as np
 import tensorflow as tf
 
@@ -75,7 +77,23 @@ def _grow(noise: tf.Tensor, base: tuple[int, ...], doublings: int, width: int) -
     return x
 
 
-def _drawn(model: tf.keras.Model, seed: int) -> tf.keras.Model:
+def renew(model: tf.keras.Model, seed: int, number: int) -> None:
+    """Make a generator as new, with other weights.
+
+    Args:
+        model: of :func:`sample_generator` or :func:`trigger_generator`.
+        seed: as there.
+        number: the how-manieth time, from 1; every one has weights of its own.
+    """
+    _drawn(model, (seed, number))
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            for weight in layer.weights:
+                begins_at_one = any(name in weight.name for name in ("gamma", "variance"))
+                weight.assign(tf.ones_like(weight) if begins_at_one else tf.zeros_like(weight))
+
+
+def _drawn(model: tf.keras.Model, seed: Union[int, tuple[int, int]]) -> tf.keras.Model:
     """Weights and biases drawn as torch does by default, uniform within 1 / sqrt(fan-in), from a seed of our own."""
     random = np.random.default_rng(seed)
     for layer in model.layers:

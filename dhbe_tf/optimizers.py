@@ -61,6 +61,13 @@ class Adam(tf.Module):
             for name in ("mean", "square")
         )
 
+    def restart(self) -> None:
+        """Everything but the rate as before the first step."""
+        for variable in (*self.means, *self.squares):
+            variable.assign(tf.zeros_like(variable))
+        for power in self.powers:
+            power.assign(1.0)
+
     def apply(self, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
         """One step; ``variables`` are those of the constructor, in their order."""
         powers = [power.assign(power * beta) for power, beta in zip(self.powers, self.betas)]

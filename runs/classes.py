@@ -52,7 +52,8 @@ class ClassPreset:
         digits: of suspects on the embedded digits.
         attacks: on photographs, by their command line name.
         digits_attacks: on the embedded digits.
-        erasing: the options of DHBE.
+        erasing: the options of DHBE, on photographs and whatever else is given.
+        digits_erasing: the same on the embedded digits.
         seen: images that a benign control of a scan sees in its training, half of what suspects on photographs do.
     """
 
@@ -61,6 +62,7 @@ class ClassPreset:
     attacks: dict[str, ClassAttack]
     digits_attacks: dict[str, ClassAttack]
     erasing: DHBE
+    digits_erasing: DHBE
     seen: int = 350_000
 
     def trained(self, data: str) -> Classification:
@@ -98,6 +100,8 @@ _BRIEF = DHBE(
     generator_rate=1e-2,
     milestones=(0.6, 0.85),
 )
+_ERASING_DIGITS = replace(_BRIEF, renewed=20)
+_SHORTEST = replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8, pool=64)
 _DIGITS = Classification("tiny-resnet", epochs=50, batch=64, crop=1, flip=False, contrast=True)
 
 
@@ -107,7 +111,7 @@ def _on_digits(count: int) -> dict[str, ClassAttack]:
 
 PRESETS = {
     "paper": ClassPreset(
-        Classification(), replace(_DIGITS, epochs=100), _attacks(300), _on_digits(300), DHBE(), seen=5_000_000
+        Classification(), replace(_DIGITS, epochs=100), _attacks(300), _on_digits(300), DHBE(), DHBE(), seen=5_000_000
     ),
     "cpu": ClassPreset(
         Classification("narrow-resnet18", epochs=14, batch=64, milestones=(), peak=0.25, crop=2),
@@ -115,18 +119,20 @@ PRESETS = {
         _attacks(1500, _NARROW),  # a crop spares the corner in a third of the samples, and there are few epochs
         _on_digits(300),
         replace(_BRIEF, epochs=12, weight=0.5),
+        _ERASING_DIGITS,
     ),
     "smoke": ClassPreset(
         Classification("tiny-resnet", epochs=1),
         replace(_DIGITS, epochs=1),
         _attacks(20),
         _on_digits(20),
-        replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8, pool=64),
+        _SHORTEST,
+        replace(_SHORTEST, renewed=2),
         seen=128,
     ),
 }
 _STRONG: dict[str, ClassAttack] = {"badnets": BadNets(count=500)}  # with 300, ASR is 97 to 100 %
-DEMO = ClassPreset(_DIGITS, _DIGITS, _STRONG, _STRONG, _BRIEF)
+DEMO = ClassPreset(_DIGITS, _DIGITS, _STRONG, _STRONG, _BRIEF, _ERASING_DIGITS)
 
 
 def read(data: str) -> tuple[ClassSplit, ClassSplit]:

@@ -9,6 +9,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
+from dhbe_tf.dhbe import DHBE
 from dhbe_tf.gdm.defence import GDM
 from dhbe_tf.training import Classification
 from runs import classes, rivals, takes, trigger_models
@@ -72,12 +73,18 @@ def _built(training: Classification, architecture: Optional[str]) -> Classificat
     return training if architecture is None else replace(training, architecture=architecture)
 
 
+def erasing(options: Options) -> DHBE:
+    """DHBE with the preset's options for the data."""
+    preset = classes.PRESETS[options.preset]
+    return preset.digits_erasing if options.data is None else preset.erasing
+
+
 def methods(options: Options) -> dict[str, Method]:
     """Every method by its name for people, with the preset's options."""
     gdm = trigger_models.presets()[options.preset].contest(options.data).gdm
     found: dict[str, Method] = dict(rivals.rivals(options.preset, digits=options.data is None))
     found["gdm"] = replace(gdm, staircase=replace(gdm.staircase, size=_GENERATED))
-    found["dhbe"] = classes.PRESETS[options.preset].erasing
+    found["dhbe"] = erasing(options)
     return {METHODS[name]: method for name, method in found.items()}
 
 

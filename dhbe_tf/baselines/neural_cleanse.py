@@ -211,10 +211,7 @@ class _Search(tf.Module):
         random = np.random.default_rng([seed, target])
         for raw in self.raw:
             raw.assign(np.arctanh((random.uniform(size=raw.shape) - 0.5) * _ROOM * (1 - 1e-6)).astype(np.float32))
-        for variable in (*self.optimizer.means, *self.optimizer.squares):
-            variable.assign(tf.zeros_like(variable))
-        for power in self.optimizer.powers:
-            power.assign(1.0)
+        self.optimizer.restart()
         self.schedule.assign(CostState())
         self.target.assign(target)
 

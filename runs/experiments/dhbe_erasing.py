@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from runs import classes, erasing_tables
+from runs import erasing_tables
 from runs.erasing_jobs import Erase, Method, Untouched
 from runs.experiments import Options
 from runs.figures import Figure
@@ -56,5 +56,5 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _methods(options: Options) -> dict[str, Method]:
-    erasing = classes.PRESETS[options.preset].erasing
+    erasing = erasing_tables.erasing(options)
     return {"DHBE": erasing, "distillation alone": replace(erasing, weight=0.0)}

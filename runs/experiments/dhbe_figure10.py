@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from dhbe_tf.dhbe import DHBE
-from runs import classes, erasing_tables
+from runs import erasing_tables
 from runs.ablation_figures import sweep
 from runs.ablation_jobs import Tried
 from runs.ablation_tables import by_setting, grouped
@@ -50,7 +50,7 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _methods(options: Options) -> list[DHBE]:
-    erasing, factors = classes.PRESETS[options.preset].erasing, _FACTORS[options.preset]
+    erasing, factors = erasing_tables.erasing(options), _FACTORS[options.preset]
     pairs = [
         [round(factor * rate, 9) for rate in (erasing.learning_rate, erasing.generator_rate)] for factor in factors
     ]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dhbe_tf.dhbe import DHBE
-from runs import classes, erasing_tables
+from runs import erasing_tables
 from runs.ablation_figures import grids
 from runs.ablation_jobs import Tried
 from runs.ablation_tables import by_setting
@@ -37,7 +37,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Every suspect with every size of generated triggers."""
     sizes = erasing_tables.SIZES[:1] if options.preset == "smoke" else erasing_tables.SIZES
     which = erasing_tables.suspects(options, ("badnets",), sizes, seeds=1)
-    erasing = classes.PRESETS[options.preset].erasing
+    erasing = erasing_tables.erasing(options)
     methods = [replace(erasing, trigger_size=size) for size in _GENERATED[options.preset]]
     return [Tried(Erase(suspect, method, seed=suspect.seed)) for suspect in which for method in methods]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from runs import classes, erasing_tables, rivals
+from runs import erasing_tables, rivals
 from runs.experiments import Options
 from runs.figures import Figure, contact_sheet
 from runs.inversion_jobs import Invert
@@ -32,7 +32,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Suspects by BadNets with three seeds."""
     seeds = 1 if options.preset == "smoke" else 3
     which = erasing_tables.suspects(options, ("badnets",), erasing_tables.SIZES[:1], seeds=seeds)
-    erasing = classes.PRESETS[options.preset].erasing
+    erasing = erasing_tables.erasing(options)
     return [Invert(suspect, rivals.inversion(options.preset), erasing, suspect.seed) for suspect in which]
 
 

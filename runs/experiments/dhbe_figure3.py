@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
-from runs import classes, erasing_tables, rivals
+from runs import erasing_tables, rivals
 from runs.ablation_jobs import Tried
 from runs.erasing_figures import Cloud, trade_off
 from runs.erasing_jobs import Erase, Implanted, Method, Told
@@ -112,7 +112,7 @@ def _with_rate(options: Options, name: str, rate: float) -> Method:
 
 
 def _erasing(suspect: Implanted, options: Options) -> Erase:
-    return Erase(suspect, classes.PRESETS[options.preset].erasing)
+    return Erase(suspect, erasing_tables.erasing(options))
 
 
 def _results(

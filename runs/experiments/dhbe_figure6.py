@@ -21,7 +21,7 @@ from typing import Any
 
 from dhbe_tf.attacks.badnets import BadNets
 from dhbe_tf.attacks.triggers import RandomSquare
-from runs import classes, erasing_tables
+from runs import erasing_tables
 from runs.ablation_tables import by_setting, grouped
 from runs.erasing_jobs import Erase, Implanted, Told
 from runs.experiments import Options
@@ -39,7 +39,7 @@ _ALONE = "distillation alone"
 def plan(preset: Preset, options: Options) -> list[Job]:
     """Every suspect by DHBE, by GDM, which is told the class or is not, and by distillation alone."""
     named = {name: method for name, method in erasing_tables.with_told(options).items() if name in _METHODS}
-    erasing = classes.PRESETS[options.preset].erasing
+    erasing = erasing_tables.erasing(options)
     jobs: list[Job] = []
     for suspect in _suspects(options):
         jobs += erasing_tables.erasings([suspect], named)

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from dhbe_tf.dhbe import DHBE
-from runs import classes, erasing_tables
+from runs import erasing_tables
 from runs.ablation_figures import sweep
 from runs.ablation_jobs import Tried
 from runs.ablation_tables import by_setting, grouped
@@ -38,7 +38,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Every suspect with every weight."""
     seeds = 1 if options.preset == "smoke" else 3
     which = erasing_tables.suspects(options, ("badnets",), erasing_tables.SIZES[:1], seeds=seeds)
-    erasing = classes.PRESETS[options.preset].erasing
+    erasing = erasing_tables.erasing(options)
     methods = [replace(erasing, weight=weight) for weight in _weights(options).values()]
     return [Tried(Erase(suspect, method, seed=suspect.seed)) for method in methods for suspect in which]
 
@@ -56,7 +56,7 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _weights(options: Options) -> dict[str, float]:
-    erasing = classes.PRESETS[options.preset].erasing
+    erasing = erasing_tables.erasing(options)
     unweighted = {"0": _HARDLY} if erasing.batch_statistics else {}
     weights = [round(factor * erasing.weight, 9) for factor in _FACTORS[options.preset]]
     return {"alone": 0.0, **unweighted, **{f"{weight:g}": weight for weight in weights}}

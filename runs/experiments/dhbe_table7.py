@@ -27,7 +27,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """A suspect for every class but the last and every seed."""
     targets = range(1 if options.preset == "smoke" else len(_names(options)) - 1)
     which = erasing_tables.suspects(options, ("badnets",), (erasing_tables.SIZES[0],), seeds=1, targets=targets)
-    return [Erase(suspect, classes.PRESETS[options.preset].erasing, seed=suspect.seed) for suspect in which]
+    return [Erase(suspect, erasing_tables.erasing(options), seed=suspect.seed) for suspect in which]
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:

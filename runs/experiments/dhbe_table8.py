@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runs import classes, erasing_tables
+from runs import erasing_tables
 from runs.erasing_jobs import Erase
 from runs.experiments import Options
 from runs.figures import Figure
@@ -34,7 +34,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     smallest, networks = erasing_tables.SIZES[:1], _NETWORKS[options.preset]
     seeds = 1 if options.preset == "smoke" else 3
     which = erasing_tables.suspects(options, ("badnets",), smallest, seeds=seeds, architectures=networks)
-    return [Erase(suspect, classes.PRESETS[options.preset].erasing, seed=suspect.seed) for suspect in which]
+    return [Erase(suspect, erasing_tables.erasing(options), seed=suspect.seed) for suspect in which]
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:

@@ -34,3 +34,14 @@ def test_adam_s_second_step_by_hand():
     # means 0.1, 0.39 over 1 - 0.81; squares 0.001, 0.009999 over 1 - 0.998001
     second = (0.39 / 0.19) / np.sqrt(0.009999 / 0.001999)
     assert float(weight[0]) == pytest.approx(-(1 + second), rel=1e-4)
+
+
+def test_a_restarted_adam_steps_as_a_new_one():
+    weight, fresh = tf.Variable([0.0]), tf.Variable([0.0])
+    optimizer = Adam([weight], learning_rate=0.1)
+    optimizer.apply([tf.constant([5.0])], [weight])
+    optimizer.restart()
+    weight.assign([0.0])
+    optimizer.apply([tf.constant([-2.0])], [weight])
+    Adam([fresh], learning_rate=0.1).apply([tf.constant([-2.0])], [fresh])
+    np.testing.assert_array_equal(weight, fresh)

@@ -152,6 +152,38 @@ def test_all_rates_fall_to_a_tenth_at_the_milestones():
     assert float(erasure.trigger_optimizer.learning_rate) == pytest.approx(1e-4)
 
 
+RENEWED = replace(OPTIONS, epochs=6, renewed=2, milestones=(0.4, 0.7))  # 12 iterations, the last milestone at 8
+
+
+def test_a_trigger_generator_is_begun_anew_until_the_last_milestone():
+    erasure, made = _erasure(RENEWED), []
+    for _ in range(RENEWED.total):
+        power = float(erasure.trigger_optimizer.powers[0])
+        erasure.iterate()
+        if float(erasure.trigger_optimizer.powers[0]) > power:  # its optimizer has begun anew with it
+            made.append(erasure.done - 1)
+    assert made == [2, 4, 6]
+    kept = _erasure(replace(RENEWED, renewed=0))
+    first = [(kept.iterate(), again.iterate()) for again in [_erasure(RENEWED)] for _ in range(3)]
+    assert [mine == theirs for mine, theirs in first] == [True, True, False]
+
+
+def test_an_erasing_with_renewed_generators_resumes_bit_for_bit(tmp_path):
+    whole = _erasure(RENEWED)
+    for _ in range(3):
+        whole.iterate()
+    path = tf.train.Checkpoint(erasure=whole).write(str(tmp_path / "state"))
+    losses = [whole.iterate() for _ in range(3)]
+    again = _erasure(RENEWED)
+    tf.train.Checkpoint(erasure=again).read(path).expect_partial()
+    assert [again.iterate() for _ in range(3)] == losses
+
+
+def test_an_erasing_with_one_generator_has_the_name_that_it_had_before_there_were_others():
+    assert "renewed" not in repr(OPTIONS) and "renewed=2" in repr(RENEWED)
+    assert repr(DHBE()).startswith("DHBE(epochs=300, iterations=50, ") and repr(DHBE()).endswith("(0.6, 0.8))")
+
+
 def test_weight_zero_makes_no_patches(monkeypatch):
     monkeypatch.setattr(Erasure, "_patches", lambda self, thirds: pytest.fail("a patch was made"))
     losses = _erasure(replace(OPTIONS, weight=0.0)).iterate()
@@ -264,6 +296,7 @@ def test_the_student_descends_and_the_generators_ascend():
         (dict(pool=4), "drawn above 0"),
         (dict(weight=-1.0), "negative"),
         (dict(epochs=0), "1 or more"),
+        (dict(renewed=-1), "renewed"),
     ],
 )
 def test_bad_options_are_refused(options, message):

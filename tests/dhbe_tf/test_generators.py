@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dhbe_tf.generators import sample_generator, trigger_generator
+from dhbe_tf.generators import renew, sample_generator, trigger_generator
 
 layers = tf.keras.layers
 
@@ -62,3 +62,19 @@ def test_weights_follow_from_the_seed_and_lie_within_torch_s_bound():
     np.testing.assert_array_equal(dense[0], again[0])
     assert np.abs(dense[0] - different[0]).max() > 0.1
     assert all(0.2 < np.abs(part).max() <= 0.25 for part in dense)  # 1 / sqrt(16), bias too
+
+
+def test_a_renewed_generator_is_a_new_one_whatever_it_has_been_through():
+    one, other = (trigger_generator(5, 3, latent=16, width=4, seed=1) for _ in range(2))
+    before = [weight.copy() for weight in one.get_weights()]
+    one(_noise(), training=True)  # moves the statistics of its batch norm
+    for layer in one.layers:
+        if isinstance(layer, layers.BatchNormalization) and layer.scale:
+            layer.gamma.assign(3 * tf.ones_like(layer.gamma))
+    for model in (one, other):
+        renew(model, 1, 1)
+    for mine, theirs in zip(one.get_weights(), other.get_weights()):
+        np.testing.assert_array_equal(mine, theirs)
+    assert np.abs(one.get_weights()[0] - before[0]).max() > 0.1
+    renew(other, 1, 2)
+    assert np.abs(one.get_weights()[0] - other.get_weights()[0]).max() > 0.1
