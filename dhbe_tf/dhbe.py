@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,7 @@ from dhbe_tf.drawn import balanced, draw, in_parts
 from dhbe_tf.generators import renew, sample_generator, trigger_generator
 from dhbe_tf.optimizers import SGD, Adam
 
+_LATER = {"tolerance", "renewed"}  # options that older results did not have
 _TOLD = 3.0  # how loudly a trigger generator is told where its patch goes, beside noise of 1
 
 
@@ -48,8 +49,10 @@ class DHBE:
         pool: how many are drawn before the first step, of every class alike by the teacher's answers, to be used again
             and again; 0 draws new ones in every step, whatever their classes.
         smoothness: weight of :func:`dhbe_tf.losses.roughness` in the sample generator's loss.
+        tolerance: deviation of the student (:func:`dhbe_tf.losses.deviation`) from which on the weight gives way
+            (:func:`dhbe_tf.losses.yielding`); None keeps it whole.
         renewed: iterations after which the trigger generator is begun anew with other weights, until the last
-            milestone; 0 keeps it. One generator settles on a kind of patch and comes back to it, whatever else there is.
+            milestone; 0 keeps it. One generator settles on a kind of patch and comes back to it, whatever there is.
         batch_statistics: whether the student's batch norm uses the statistics of the batch and moves its own towards
             them, in every step that it takes part in, as in the authors' code. If not, it keeps the teacher's: then
             student and teacher are equal at the start, and far fewer iterations suffice.
@@ -73,6 +76,7 @@ class DHBE:
     drawn: float = 0.0
     pool: int = 0
     smoothness: float = 1e-4  # the code; not in the paper
+    tolerance: Optional[float] = None  # the paper's weight is fixed
     renewed: int = 0  # the paper has one generator
     batch_statistics: bool = True
     latent: int = 256  # Tables 10 to 13
@@ -85,8 +89,8 @@ class DHBE:
     milestones: tuple[float, ...] = (0.6, 0.8)  # "at epoch 180 and 240"
 
     def __repr__(self) -> str:
-        """Of one generator as before it could be renewed: results in stores are named by it."""
-        shown = [field.name for field in fields(self) if field.name != "renewed" or self.renewed]
+        """Without tolerance and renewal as before there were any: results in stores are named by it."""
+        shown = [field.name for field in fields(self) if field.name not in _LATER or getattr(self, field.name)]
         return f"DHBE({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def __post_init__(self) -> None:
@@ -109,8 +113,10 @@ class DHBE:
             )
         if self.pool < 0 or (self.pool and not self.drawn_samples):
             raise ValueError(f"a pool is 0 or more drawn samples, and needs drawn above 0; got {self}")
-        if self.renewed < 0:
-            raise ValueError(f"renewed is a number of iterations, or 0, got {self.renewed}")
+        if self.renewed < 0 or (self.tolerance is not None and self.tolerance <= 0):
+            raise ValueError(
+                f"renewed is a number of iterations, or 0, and tolerance a deviation above 0, or None; got {self}"
+            )
         if min(self.weight, self.smoothness) < 0 or min(self.trigger_scale, self.learning_rate) <= 0:
             raise ValueError(
                 f"weights must not be negative; trigger_scale and learning rates must be above 0, got {self}"
@@ -294,13 +300,10 @@ class Erasure(tf.Module):
             count: how many; always the same ones.
 
         Returns:
-            The discrepancy (Eq. 2) as a share of what a constant answer, the teacher's mean, would have: 0 is a student
-            that answers like the teacher, 1 one that might as well ignore its input.
+            See :func:`dhbe_tf.losses.deviation`.
         """
         inputs = self.domain.inputs(draw(tf.random.Generator.from_seed(0), count, self.teacher.input_shape[1:]))
-        mine, theirs = (network(inputs, training=False) for network in (self.student, self.teacher))
-        constant = losses.discrepancy(tf.reduce_mean(theirs, axis=0, keepdims=True) + tf.zeros_like(theirs), theirs)
-        return float(losses.discrepancy(mine, theirs) / tf.maximum(constant, 1e-12))
+        return float(losses.deviation(self.student(inputs, training=False), self.teacher(inputs, training=False)))
 
     def iterate(self) -> Losses:
         """One iteration of Alg. 1."""
@@ -329,7 +332,7 @@ class Erasure(tf.Module):
             if patched is not None:
                 moved = self._student(patched)
                 response = losses.trigger_response(tf.stop_gradient(answers), moved)
-            loss = distance + self.options.weight * response
+            loss = distance + self._weight(answers, target) * response
         variables = self.student.trainable_variables
         self.student_optimizer.apply(tape.gradient(loss, variables), variables)
         return distance, response
@@ -416,6 +419,11 @@ class Erasure(tf.Module):
         if third is None:
             return places
         return tf.where(third == 0, 0, tf.where(third == 1, free - 1, places))
+
+    def _weight(self, answers: tf.Tensor, target: tf.Tensor) -> Union[float, tf.Tensor]:
+        """Of the trigger response, for a batch of samples."""
+        weight, tolerance = self.options.weight, self.options.tolerance
+        return weight if tolerance is None else losses.yielding(weight, losses.deviation(answers, target), tolerance)
 
     def _teacher(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.teacher(self.domain.inputs(pixels), training=False)

@@ -31,6 +31,28 @@ def trigger_response(clean: tf.Tensor, patched: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(patched - clean))
 
 
+def deviation(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+    """The discrepancy as a share of what a constant answer would have, the teacher's mean over the samples (ours).
+
+    Args:
+        student, teacher: outputs (B, K).
+
+    Returns:
+        Scalar: 0 for a student that answers like the teacher, 1 for one that might as well ignore its input.
+    """
+    constant = tf.reduce_mean(teacher, axis=0, keepdims=True) + tf.zeros_like(teacher)
+    return discrepancy(student, teacher) / tf.maximum(discrepancy(constant, teacher), 1e-12)
+
+
+def yielding(weight: float, deviation: tf.Tensor, tolerance: float) -> tf.Tensor:
+    """A weight that gives way: whole up to a deviation of ``tolerance``, then in inverse proportion to it (ours).
+
+    Both terms of Eq. 8 are mean absolute differences, so their gradients do not grow with them. Whole weights above 1
+    let a student that has left its teacher go on leaving.
+    """
+    return weight * tf.minimum(1.0, tolerance / tf.maximum(tf.stop_gradient(deviation), 1e-12))
+
+
 def roughness(samples: tf.Tensor) -> tf.Tensor:
     """The smoothness prior on generated samples, which is in the authors' public code and not in the paper.
 

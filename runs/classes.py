@@ -100,7 +100,7 @@ _BRIEF = DHBE(
     generator_rate=1e-2,
     milestones=(0.6, 0.85),
 )
-_ERASING_DIGITS = replace(_BRIEF, renewed=20)
+_ERASING_DIGITS = replace(_BRIEF, epochs=12, tolerance=0.4, renewed=20)
 _SHORTEST = replace(_BRIEF, epochs=2, iterations=2, student_steps=1, batch=8, pool=64)
 _DIGITS = Classification("tiny-resnet", epochs=50, batch=64, crop=1, flip=False, contrast=True)
 
@@ -127,7 +127,7 @@ PRESETS = {
         _attacks(20),
         _on_digits(20),
         _SHORTEST,
-        replace(_SHORTEST, renewed=2),
+        replace(_SHORTEST, tolerance=0.4, renewed=2),
         seen=128,
     ),
 }

@@ -43,6 +43,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 @click.option("--class", "target", type=int, help="For gdm and neural-cleanse: the attacked one. Default: found out.")
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Deviation of the student from which on the weight gives way. Default: preset's.",
+)
+@click.option(
     "--renewed", type=click.IntRange(min=0), help="Iterations after which triggers are sought anew; 0: never."
 )
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
@@ -67,6 +72,7 @@ def erase(
     share: Optional[float],
     target: Optional[int],
     weight: Optional[float],
+    tolerance: Optional[float],
     renewed: Optional[int],
     trigger_size: Optional[int],
     epochs: Optional[int],
@@ -89,7 +95,7 @@ def erase(
     What has been measured is in MEASURED.md; paper has not been run. Measure the result (--test).
     """
     unused: dict[str, Any] = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
-    unused |= {"--iterations": iterations, "--renewed": renewed}
+    unused |= {"--iterations": iterations, "--renewed": renewed, "--tolerance": tolerance}
     if method in RIVALS:
         unused |= {"--trigger-size": trigger_size, "--epochs": epochs}
         return erase_rival(model, method, benign, share, target, test, attack, tensorboard, preset, seed, out, unused)
@@ -106,7 +112,7 @@ def erase(
         raise ValueError("--epochs belongs to --method gdm; dhbe has --iterations")
     from runs import classes, erasing
 
-    given: dict[str, Any] = {"weight": weight, "renewed": renewed, "trigger_size": trigger_size}
+    given: dict[str, Any] = {"weight": weight, "tolerance": tolerance, "renewed": renewed, "trigger_size": trigger_size}
     options = replace(classes.PRESETS[preset].erasing, **{k: v for k, v in given.items() if v is not None})
     if iterations is not None:
         options = replace(options, epochs=iterations, iterations=1)

@@ -24,6 +24,25 @@ def test_outputs_of_different_numbers_are_refused():
         losses.discrepancy(tf.zeros([2, 3]), tf.zeros([2, 1]))
 
 
+def test_deviation_is_a_share_of_what_a_constant_answer_would_have():
+    teacher = tf.constant([[0.0, 4.0], [2.0, 0.0]])  # its mean is (1, 2): differences 1, 2, 1, 2
+    assert float(losses.deviation(teacher + 0.75, teacher)) == pytest.approx(0.75 / 1.5)
+    assert float(losses.deviation(tf.constant([[1.0, 2.0], [1.0, 2.0]]), teacher)) == 1
+    assert float(losses.deviation(teacher, teacher)) == 0
+
+
+@pytest.mark.parametrize("deviation, weight", [(0.0, 2.0), (0.1, 2.0), (0.25, 2.0), (0.5, 1.0), (2.0, 0.25)])
+def test_a_weight_is_whole_up_to_the_tolerance_and_gives_way_beyond(deviation, weight):
+    assert float(losses.yielding(2.0, tf.constant(deviation), 0.25)) == pytest.approx(weight)
+
+
+def test_a_weight_that_gives_way_has_no_slope():
+    deviation = tf.Variable(0.5)
+    with tf.GradientTape() as tape:
+        weight = losses.yielding(2.0, deviation, 0.25)
+    assert tape.gradient(weight, deviation) is None
+
+
 def test_roughness_by_hand():
     # one image [[0, 3], [4, 0]]: right 3, -4 -> 5; below 4, -3 -> 5; falling 0; rising 4 - 3 = 1
     image = tf.reshape(tf.constant([0.0, 3.0, 4.0, 0.0]), [1, 2, 2, 1])

@@ -179,8 +179,18 @@ def test_an_erasing_with_renewed_generators_resumes_bit_for_bit(tmp_path):
     assert [again.iterate() for _ in range(3)] == losses
 
 
-def test_an_erasing_with_one_generator_has_the_name_that_it_had_before_there_were_others():
+def test_a_student_that_leaves_its_teacher_is_called_back():
+    pixels = tf.random.Generator.from_seed(0).uniform((4, *SHAPE))
+    whole, yields = (_erasure(replace(OPTIONS, weight=2.0, tolerance=tolerance)) for tolerance in (None, 0.25))
+    target = yields.teacher(pixels)
+    near, far = target, 3 * target - 2 * tf.reduce_mean(target, axis=0)  # deviations 0 and 2
+    assert [whole._weight(answers, target) for answers in (near, far)] == [2, 2]
+    np.testing.assert_allclose([yields._weight(answers, target) for answers in (near, far)], [2, 0.25], rtol=1e-3)
+
+
+def test_an_erasing_without_later_options_has_the_name_that_it_had_before_there_were_any():
     assert "renewed" not in repr(OPTIONS) and "renewed=2" in repr(RENEWED)
+    assert "tolerance" not in repr(OPTIONS) and "tolerance=0.25" in repr(replace(OPTIONS, tolerance=0.25))
     assert repr(DHBE()).startswith("DHBE(epochs=300, iterations=50, ") and repr(DHBE()).endswith("(0.6, 0.8))")
 
 
@@ -297,6 +307,7 @@ def test_the_student_descends_and_the_generators_ascend():
         (dict(weight=-1.0), "negative"),
         (dict(epochs=0), "1 or more"),
         (dict(renewed=-1), "renewed"),
+        (dict(tolerance=0.0), "tolerance"),
     ],
 )
 def test_bad_options_are_refused(options, message):
