@@ -3,7 +3,8 @@
 Gaze, WaNet as in the paper, 10 benign and 10 backdoored models; the printed search with its constant threshold, and
 beside it the steered search with calibrated ones. The generator family alone is shown too: patch and warp know no
 momentum reverse trigger. Aimed at: what the paper found, or a table that shows that it is not so here. The steered
-search tells models without either term too, the printed one none of them with both (MEASURED.md).
+search tells models without either term too, and with a quarter of the benign set; the printed one tells none of them
+with both (MEASURED.md).
 
     drmguard reproduce run drmguard_table9 --preset cpu --models 3      17 settings, 6 scans each
     drmguard reproduce run drmguard_table9 --preset cpu --data TABLE    on an image table
