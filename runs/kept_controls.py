@@ -7,7 +7,8 @@ What they learn, and how they are examined, differs between regression and class
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -19,7 +20,7 @@ from drmguard_tf.calibrate import Calibration, Control
 from drmguard_tf.lanes import Progress
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Search
-from runs import checkpoints, parallel, safety, store
+from runs import checkpoints, parallel, results, safety, store
 from runs.checkpoints import Journals
 
 
@@ -81,14 +82,13 @@ def train_control(kept: KeptControl, journal: Journal = NO_JOURNAL) -> str:
 
 def search_control(kept: KeptControl, journal: Callable[[str], Journal] = lambda name: NO_JOURNAL) -> Control:
     """What one control costs; trained and searched unless that was done before."""
-    found = kept.folder / f"control-{kept.seed}-{store.digest(kept.judged_by)}.json"
-    told = store.read_json(found) if found.is_file() else {}
-    if told.keys() >= set(Control._fields):  # those of an earlier version tell less
-        return Control(**{name: told[name] for name in Control._fields})
+    known = _known(kept)
+    if known is not None:
+        return known
     assert kept.search is not None
     reference = kept.examine(kept.model(journal("training")))
     control = Control.of(kept.search.run(reference, seed=kept.seed, journals=journal))
-    store.write_json(found, {**control._asdict(), "search": kept.search, "seed": kept.seed, **kept.made_by})
+    store.write_json(_found(kept), {**control._asdict(), "search": kept.search, "seed": kept.seed, **kept.made_by})
     return control
 
 
@@ -110,21 +110,37 @@ def calibrate(jobs: Sequence[KeptControl], *, workers: int, progress: Progress) 
 
 
 def _train(kept: KeptControl) -> None:
-    journals = _unfinished(kept, "training")
-    train_control(kept, journals("training"))
-    journals.finish()
+    if not kept.path.is_file():
+        with _alone(kept, "training") as journals:
+            train_control(kept, journals("training"))
 
 
 def _search(kept: KeptControl) -> Control:
-    journals = _unfinished(kept, store.digest(kept.judged_by))
-    control = search_control(kept, journals)
-    journals.finish()
-    return control
+    known = _known(kept)
+    if known is not None:
+        return known
+    with _alone(kept, store.digest(kept.judged_by)) as journals:
+        return search_control(kept, journals)
 
 
-def _unfinished(kept: KeptControl, what: str) -> Journals:
-    """Where a killed command goes on: beside the control."""
-    return Journals(kept.folder / f".control-{kept.seed}.unfinished-{what}", seconds=checkpoints.SECONDS)
+@contextmanager
+def _alone(kept: KeptControl, what: str) -> Iterator[Journals]:
+    """Where a killed command goes on, beside the control; one command at a time, the others find what it has made."""
+    with results.locked(kept.folder, f"control-{kept.seed}"):
+        journals = Journals(kept.folder / f".control-{kept.seed}.unfinished-{what}", seconds=checkpoints.SECONDS)
+        yield journals
+        journals.finish()
+
+
+def _known(kept: KeptControl) -> Optional[Control]:
+    """What the control costs, if it was searched before; records of earlier versions tell less and do not count."""
+    found = _found(kept)
+    told = store.read_json(found) if found.is_file() else {}
+    return Control(**{name: told[name] for name in Control._fields}) if told.keys() >= set(Control._fields) else None
+
+
+def _found(kept: KeptControl) -> Path:
+    return kept.folder / f"control-{kept.seed}-{store.digest(kept.judged_by)}.json"
 
 
 def architecture(model: tf.keras.Model) -> str:

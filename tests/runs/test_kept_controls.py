@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drmguard_tf.calibrate import Control
+from drmguard_tf.calibrate import Calibration, Control
 from drmguard_tf.reversal import Run
 from runs import checkpoints, kept_controls
 from runs.kept_controls import KeptControl
@@ -100,3 +102,26 @@ def test_what_is_kept_is_used_again_and_another_search_is_made_anew(control):
     found.write_text('{"costs": {}}')  # of an earlier version, which told less
     assert kept_controls.search_control(control, checkpoints.Journals(control.folder / "k", seconds=60)) == first
     assert len(began) == 3
+
+
+def test_a_command_waits_for_another_that_makes_the_same_controls_and_uses_them(control):
+    other = _Counting(control.suspect, control.benign, control.folder, 8, control.search)
+    made: list[Calibration] = []
+
+    def calibrate() -> None:
+        made.append(kept_controls.calibrate([control, other], workers=1, progress=lambda done: None))
+
+    commands = [threading.Thread(target=calibrate) for _ in range(2)]
+    for command in commands:
+        command.start()
+    for command in commands:
+        command.join(60)
+    assert len(made) == 2 and made[0] == made[1] and began == [0, 0, 0, 0]  # two trainings, two searches
+
+
+def test_what_is_kept_is_read_where_nothing_can_be_written(control):
+    other = _Counting(control.suspect, control.benign, control.folder, 8, control.search)
+    line = kept_controls.calibrate([control, other], workers=1, progress=lambda done: None)
+    shutil.rmtree(control.folder / "locks")
+    (control.folder / "locks").write_text("no folder")  # so no lock can be taken
+    assert kept_controls.calibrate([control, other], workers=1, progress=lambda done: None) == line
