@@ -83,7 +83,7 @@ def renew(model: tf.keras.Model, seed: int, number: int) -> None:
     Args:
         model: of :func:`sample_generator` or :func:`trigger_generator`.
         seed: as there.
-        number: the how-manieth time, from 1; every one has weights of its own.
+        number: of the renewal, counted from 1; each draws weights of its own.
     """
     _drawn(model, (seed, number))
     for layer in model.layers:

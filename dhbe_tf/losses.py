@@ -49,6 +49,14 @@ def yielding(weight: float, deviation: tf.Tensor, tolerance: float) -> tf.Tensor
 
     Both terms of Eq. 8 are mean absolute differences, so their gradients do not grow with them. Whole weights above 1
     let a student that has left its teacher go on leaving.
+
+    Args:
+        weight: 0 or more.
+        deviation: scalar, 0 or more, of :func:`deviation`; gets no gradient.
+        tolerance: above 0.
+
+    Returns:
+        Scalar in [0, weight].
     """
     return weight * tf.minimum(1.0, tolerance / tf.maximum(tf.stop_gradient(deviation), 1e-12))
 
