@@ -81,7 +81,8 @@ class ClassPreset:
         return attacks[name]
 
 
-# Ours, for two cores and hundreds of iterations instead of thousands; EQUATIONS.md of dhbe_tf, difference 6.
+# Ours, for two cores and hundreds of iterations instead of thousands; EQUATIONS.md of dhbe_tf, difference 6, also for
+# what digits need.
 _BRIEF = DHBE(
     epochs=8,
     iterations=20,
