@@ -48,7 +48,8 @@ class ClassScanOptions:
         benign: table of classes.
         controls: how many, None takes the preset's.
         controls_dir: where they are kept, None takes ``controls`` in the table's folder.
-        mirrored: whether controls learn mirrored images too.
+        images: what the model looks at, which says how controls learn: classes.DIGITS, or classes.PHOTOGRAPHS.
+        mirrored: whether controls learn mirrored photographs too.
         preset: of the search and the controls' training.
         seed: of the search.
         workers: processes for the controls.
@@ -58,6 +59,7 @@ class ClassScanOptions:
     benign: Path
     controls: Optional[int]
     controls_dir: Optional[Path]
+    images: str
     mirrored: bool
     preset: str
     seed: int
@@ -138,8 +140,10 @@ def scan(options: ClassScanOptions, *, bar: Bar, say: Callable[[str], None], out
     search = WithoutRav(**asdict(preset.search))
     parallel.threads_for(min(lanes(), len(search.families) * search.restarts))
     suspect = load_suspect(options.model, options.benign)
-    training = replace(learned.training, flip=options.mirrored)
-    controls = ClassControls(options.controls or preset.controls.count, training, learned.seen)
+    training = learned.trained(options.images)
+    training = replace(training, flip=training.flip and options.mirrored)
+    seen = learned.seen_by_controls(options.images)
+    controls = ClassControls(options.controls or preset.controls.count, training, seen)
     with bar("benign controls", 2 * controls.count) as progress:
         line = class_controls.calibrate(
             options.model,
@@ -177,6 +181,7 @@ def record(scanned: ClassScanned) -> dict[str, Any]:
     return {
         "model": str(scanned.options.model),
         "benign": str(scanned.options.benign),
+        "images": scanned.options.images,
         "benign_accuracy": scanned.accuracy(),
         **found,
         "infected": scanned.infected,
@@ -197,7 +202,8 @@ def describe(told: dict[str, Any], names: int) -> str:
     if words.is_backdoored(told):
         lines.append(f"attacked class: {told['infected_name']} ({told['infected']}, counted from 0)")
         own = f"--method gdm --benign {told['benign']} --class {told['infected']} --epochs 20"
-        lines.append(f"to remove it: drmguard erase {told['model']} {own} (or nothing but the model)")
+        blind = "--images digits alone" if told["images"] == classes.DIGITS else "nothing but the model"
+        lines.append(f"to remove it: drmguard erase {told['model']} {own} (or {blind})")
     lines.append(f"accuracy on the benign images: {100 * told['benign_accuracy']:.1f} %")
     if told["benign_accuracy"] < _GUESSED / names:
         lines.append("WARNING: that is no working model on these images. Check channel order, value range and classes.")

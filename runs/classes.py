@@ -26,6 +26,7 @@ from dhbe_tf.training import Classification
 ClassAttack = Union[BadNets, CleanLabel, Trojaning]
 
 DIGITS = "digits"
+PHOTOGRAPHS = "photographs"  # and whatever else is given
 _OF_A_DIGIT = 60  # of some 140 training digits of a class, clean-label poisons so many at most
 
 # For the narrow ResNet18: 3 of its 128 units, as 10 of the 512 of ResNet18.
@@ -55,6 +56,7 @@ class ClassPreset:
         erasing: the options of DHBE, on photographs and whatever else is given.
         digits_erasing: the same on the embedded digits.
         seen: images that a benign control of a scan sees in its training, half of what suspects on photographs do.
+        digits_seen: the same on digits.
     """
 
     training: Classification
@@ -64,6 +66,7 @@ class ClassPreset:
     erasing: DHBE
     digits_erasing: DHBE
     seen: int = 350_000
+    digits_seen: int = 36_000
 
     def trained(self, data: str) -> Classification:
         """How suspects on ``data`` (see :func:`read`) are trained."""
@@ -79,6 +82,14 @@ class ClassPreset:
         if name not in attacks:
             raise ValueError(f"there is no attack {name!r} on classifiers; there are {', '.join(attacks)}")
         return attacks[name]
+
+    def erased(self, data: str) -> DHBE:
+        """How suspects on ``data`` are erased without any."""
+        return self.digits_erasing if data == DIGITS else self.erasing
+
+    def seen_by_controls(self, data: str) -> int:
+        """Images of ``data`` that a benign control of a scan sees in its training."""
+        return self.digits_seen if data == DIGITS else self.seen
 
 
 # Ours, for two cores and hundreds of iterations instead of thousands; EQUATIONS.md of dhbe_tf, difference 6, also for
@@ -112,7 +123,14 @@ def _on_digits(count: int) -> dict[str, ClassAttack]:
 
 PRESETS = {
     "paper": ClassPreset(
-        Classification(), replace(_DIGITS, epochs=100), _attacks(300), _on_digits(300), DHBE(), DHBE(), seen=5_000_000
+        Classification(),
+        replace(_DIGITS, epochs=100),
+        _attacks(300),
+        _on_digits(300),
+        DHBE(),
+        DHBE(),
+        seen=5_000_000,
+        digits_seen=72_000,
     ),
     "cpu": ClassPreset(
         Classification("narrow-resnet18", epochs=14, batch=64, milestones=(), peak=0.25, crop=2),
@@ -130,6 +148,7 @@ PRESETS = {
         _SHORTEST,
         replace(_SHORTEST, tolerance=0.4, renewed=2),
         seen=128,
+        digits_seen=128,
     ),
 }
 _STRONG: dict[str, ClassAttack] = {"badnets": BadNets(count=500)}  # with 300, ASR is 97 to 100 %

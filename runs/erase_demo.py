@@ -40,7 +40,7 @@ def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dic
 
     suspect = out / "suspect"
     store.write_directory(suspect, fill)
-    stage(f"erasing without data, {chosen.digits_erasing.total} iterations")
+    stage(f"erasing without data, {chosen.erased(classes.DIGITS).total} iterations")
     options = erasing.EraseOptions(
         model=suspect / "model.h5",
         white=None,
@@ -48,7 +48,7 @@ def run(out: Path, *, preset: str, seed: int, say: Callable[[str], None]) -> dic
         std=None,
         test="digits",
         attack=suspect / "train.json",
-        erasing=chosen.digits_erasing,
+        erasing=chosen.erased(classes.DIGITS),
         seed=seed,
     )
     erased = erasing.erase(options, out / "erased", bar=_silent_bar, say=say)

@@ -75,8 +75,7 @@ def _built(training: Classification, architecture: Optional[str]) -> Classificat
 
 def erasing(options: Options) -> DHBE:
     """DHBE with the preset's options for the data."""
-    preset = classes.PRESETS[options.preset]
-    return preset.digits_erasing if options.data is None else preset.erasing
+    return classes.PRESETS[options.preset].erased(data(options))
 
 
 def methods(options: Options) -> dict[str, Method]:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import click
 
-from runs.cli.options import bar, new_out_option, preset_option, refusing, say, seed_option
+from runs.cli.options import bar, images_option, new_out_option, preset_option, refusing, say, seed_option
 from runs.cli.rivals import RIVALS, erase_rival
 
 CLASS_ATTACKS = ("badnets", "clean-label", "trojaning", "watermark", "sig", "steganography")
@@ -41,6 +41,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
     help="For all but dhbe and gdm: use a random part of the benign images, drawn with --seed. Default: all.",
 )
 @click.option("--class", "target", type=int, help="For gdm and neural-cleanse: the attacked one. Default: found out.")
+@images_option
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option(
     "--tolerance",
@@ -71,6 +72,7 @@ def erase(
     benign: Optional[str],
     share: Optional[float],
     target: Optional[int],
+    images: Optional[str],
     weight: Optional[float],
     tolerance: Optional[float],
     renewed: Optional[int],
@@ -98,11 +100,15 @@ def erase(
     unused |= {"--iterations": iterations, "--renewed": renewed, "--tolerance": tolerance}
     if method in RIVALS:
         unused |= {"--trigger-size": trigger_size, "--epochs": epochs}
-        return erase_rival(model, method, benign, share, target, test, attack, tensorboard, preset, seed, out, unused)
+        return erase_rival(
+            model, method, benign, images, share, target, test, attack, tensorboard, preset, seed, out, unused
+        )
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
 
-        unused.update({"--tensorboard": tensorboard, "--share": share, "--method dhbe": method == "dhbe"})
+        unused.update(
+            {"--tensorboard": tensorboard, "--share": share, "--images": images, "--method dhbe": method == "dhbe"}
+        )
         return erase_gdm(model, benign, target, trigger_size, epochs, test, attack, preset, seed, out, unused)
     if share is not None:
         raise ValueError("--share is of the benign images, and --method dhbe uses none")
@@ -113,7 +119,10 @@ def erase(
     from runs import classes, erasing
 
     given: dict[str, Any] = {"weight": weight, "tolerance": tolerance, "renewed": renewed, "trigger_size": trigger_size}
-    options = replace(classes.PRESETS[preset].erasing, **{k: v for k, v in given.items() if v is not None})
+    options = replace(
+        classes.PRESETS[preset].erased(images or classes.PHOTOGRAPHS),
+        **{k: v for k, v in given.items() if v is not None},
+    )
     if iterations is not None:
         options = replace(options, epochs=iterations, iterations=1)
     white = {None: None, "0-1": 1.0, "0-255": 255.0}[input_range]
@@ -158,20 +167,20 @@ def train_classifier(data: str, attack: str, target: Optional[str], preset: str,
     click.echo(f"written: {out}")
 
 
-def scan_classifier(out: Optional[Path], as_json: bool, mirrored: bool, **options: Any) -> bool:
+def scan_classifier(out: Optional[Path], as_json: bool, images: Optional[str], mirrored: bool, **options: Any) -> bool:
     """``scan`` with a table of classes. Returns whether a backdoor was found.
 
     Raises:
         ValueError: if an option is given that only regression models have.
     """
-    from runs import class_guarding
+    from runs import class_guarding, classes
 
     only = {"--method": options.pop("method") != "drmguard", "--search": options.pop("search") != "steered"}
     only["--threshold"] = options.pop("threshold") == "paper"
     wrong = [name for name, given in only.items() if given]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: classifiers have the steered search with calibrated thresholds alone")
-    question = class_guarding.ClassScanOptions(**options, mirrored=mirrored)
+    question = class_guarding.ClassScanOptions(**options, images=images or classes.PHOTOGRAPHS, mirrored=mirrored)
     scanned = class_guarding.scan(question, bar=bar, say=say, out=out)
     record = class_guarding.record(scanned)
     if out:

@@ -14,6 +14,7 @@ from data_prep.cores import cores
 from runs.cli.erase import CLASS_ATTACKS, evaluate_classifier, scan_classifier, train_classifier
 from runs.cli.options import (
     bar,
+    images_option,
     new_out_option,
     out_option,
     preset_option,
@@ -256,12 +257,13 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Neural Cleanse and FeatureRE are there to compare with.",
 )
 @click.option(
-    "--no-mirroring", is_flag=True, help="For classes that a mirror changes, such as digits: not for controls."
+    "--no-mirroring", is_flag=True, help="For photographs of classes that a mirror changes: not for controls."
 )
+@images_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for scan.json and report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of text.")
 @refusing
-def scan(out: Optional[Path], as_json: bool, no_mirroring: bool, **options: Any) -> None:
+def scan(out: Optional[Path], as_json: bool, no_mirroring: bool, images: Optional[str], **options: Any) -> None:
     """Is this model backdoored? Exit code 1 if so, 0 if not, 2 on an error.
 
     \b
@@ -275,9 +277,11 @@ def scan(out: Optional[Path], as_json: bool, no_mirroring: bool, **options: Any)
     from runs import guarding
 
     if (options["benign"] / class_table.CLASSES).is_file():
-        sys.exit(FOUND if scan_classifier(out, as_json, not no_mirroring, **options) else 0)
+        sys.exit(FOUND if scan_classifier(out, as_json, images, not no_mirroring, **options) else 0)
     if no_mirroring:
         raise ValueError("--no-mirroring is for classifiers; labels of gaze and head pose are mirrored with the images")
+    if images:
+        raise ValueError("--images is for classifiers; presets say how models of gaze and head pose learn")
     scanned = guarding.scan(guarding.ScanOptions(**options), bar=bar, say=say, out=out)
     record = guarding.scan_record(scanned)
     if out:

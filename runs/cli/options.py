@@ -74,6 +74,13 @@ def preset_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--preset", default="cpu", show_default=True, type=choice, help=text)(command)
 
 
+def images_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--images``."""
+    choice = click.Choice(["photographs", "digits"])
+    text = "What a classifier looks at; digits and other drawings have their own settings. Default: photographs."
+    return click.option("--images", type=choice, help=text)(command)
+
+
 def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--workers``."""
     text = "Processes to spread over. Default: one per core."

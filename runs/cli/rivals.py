@@ -17,6 +17,7 @@ def erase_rival(
     model: Path,
     method: str,
     benign: Optional[str],
+    images: Optional[str],
     share: Optional[float],
     target: Optional[int],
     test: Optional[str],
@@ -41,7 +42,7 @@ def erase_rival(
         raise ValueError(f"--method {method} learns from benign images: name a table of classes with --benign")
     from runs import cleaning, rivals
 
-    rival = rivals.rivals(preset, digits=benign == "digits")[method]
+    rival = rivals.rivals(preset, digits="digits" in (benign, images))[method]
     options = cleaning.CleanOptions(model, method, benign, share or 1.0, target, test, attack, seed, tensorboard)
     record = cleaning.clean(options, rival, out, bar=bar, say=say)
     click.echo(cleaning.describe(record))

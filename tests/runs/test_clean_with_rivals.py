@@ -53,6 +53,7 @@ def test_a_rival_writes_model_export_record_and_report(given, tmp_path):
     model, faces, attack = given
     out, known = tmp_path / "clean", ("--test", faces, "--attack", attack)
     command = ("erase", model, "--method", "fine-pruning", "--benign", faces, "--share", 0.5, "--preset", "smoke")
+    command += ("--images", "digits")
     code, output = _run(*command, *known, "--out", out)
     assert code == 0, output
     assert "fine-pruning on 10 benign images" in output and "attack success (ASR)" in output
@@ -60,6 +61,7 @@ def test_a_rival_writes_model_export_record_and_report(given, tmp_path):
     record = json.loads((out / "erase.json").read_text())
     assert record["method"] == "fine-pruning" and record["benign"]["images"] == 10 and record["peak_mib"] > 0
     assert record["erasing"]["tuning"]["epochs"] == 1 and record["metrics"]["before"]["acc"] == 1
+    assert record["erasing"]["tuning"]["flip"] is False
     cleaned = tf.keras.models.load_model(out / "model.h5", compile=False)
     np.testing.assert_allclose(cleaned(tf.zeros([1, 16, 16, 3])).numpy().sum(), 1, rtol=1e-5)
     page = (out / "report.html").read_text()
@@ -85,6 +87,7 @@ def test_neural_cleanse_searches_the_class_that_it_is_told(given, tmp_path):
         (("--method", "nad", "--benign", "FACES", "--weight", "1"), "no use for --weight"),
         (("--method", "nad", "--benign", "FACES", "--trigger-size", "3"), "no use for --trigger-size"),
         (("--method", "gdm", "--benign", "FACES", "--share", "0.5"), "no use for --share"),
+        (("--method", "gdm", "--benign", "FACES", "--images", "digits"), "no use for --images"),
         (("--share", "0.5"), "--method dhbe uses none"),
         (("--class", "1"), "dhbe looks at all classes"),
         (("--method", "nad", "--benign", "FACES", "--class", "1"), "no use for --class"),

@@ -141,6 +141,16 @@ def test_models_of_other_kinds_are_erased(tmp_path, model, extra):
     assert "not measured" in output
 
 
+@pytest.mark.parametrize("images", ["photographs", "digits"])
+def test_images_choose_the_options_of_the_preset(tmp_path, images):
+    model = _saved(tmp_path, _model(layers.Rescaling(2, offset=-1)))
+    code, output = _run("erase", model, "--out", tmp_path / "clean", "--preset", "smoke", "--images", images)
+    assert code == 0, output
+    used = json.loads((tmp_path / "clean/erase.json").read_text())["erasing"]
+    expected = {"photographs": classes.PRESETS["smoke"].erasing, "digits": classes.PRESETS["smoke"].digits_erasing}
+    assert (used["renewed"], used["tolerance"]) == (expected[images].renewed, expected[images].tolerance)
+
+
 def test_regression_models_are_measured_in_degrees(tmp_path):
     model = _model(layers.Rescaling(2, offset=-1), outputs=2, ending="linear")
     model.layers[-1].set_weights([np.zeros((4, 2)), np.zeros(2)])  # looks straight ahead

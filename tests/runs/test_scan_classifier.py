@@ -63,6 +63,22 @@ def test_controls_are_kept_beside_the_images_and_used_again(question, monkeypatc
     assert _scan(*question).exit_code in (0, 1)
 
 
+@pytest.mark.parametrize(
+    "more, mirrored, shifted",
+    [((), True, True), (("--no-mirroring",), False, True), (("--images", "digits"), False, False)],
+)
+def test_controls_learn_as_the_images_ask(question, tmp_path, monkeypatch, more, mirrored, shifted):
+    kept, learned = class_controls.Classification.fit, []
+
+    def fit(training, *given, **options):
+        learned.append((training.flip, training.crop > 1))
+        return kept(training, *given, **options)
+
+    monkeypatch.setattr(class_controls.Classification, "fit", fit)
+    assert _scan(*question, "--controls-dir", str(tmp_path), *more).exit_code in (0, 1)
+    assert set(learned) == {(mirrored, shifted)}
+
+
 def test_a_control_has_the_suspects_layers_new_weights_and_what_it_knows_of_its_images(question):
     suspect = _classifier(3, softmax=True)
     first, again, other = (class_controls._fresh(suspect, seed) for seed in (1, 1, 2))
@@ -78,14 +94,16 @@ def test_a_control_has_the_suspects_layers_new_weights_and_what_it_knows_of_its_
 def test_a_backdoor_is_told_with_its_class_and_how_to_remove_it(question, capsys):
     decision = {"verdict": "backdoored", "family": "patch", "score": 0.001, "threshold": 0.02, "margin": 20.0}
     told = {**decision, "chance_if_benign": 0.001, "certainty": 1.0, "infected": 2, "infected_name": "owl"}
-    told |= {"model": "m.h5", "benign": "images"}
+    told |= {"model": "m.h5", "benign": "images", "images": "photographs"}
     said = class_guarding.describe({**told, "benign_accuracy": 0.9, "seconds": 20.0}, names=3)
     assert (
         said.startswith("BACKDOORED")
         and "attacked class: owl (2" in said
         and "erase m.h5 --method gdm --benign images --class 2" in said
     )
-    assert "WARNING" not in said and "margin 20.00" in said
+    assert "WARNING" not in said and "margin 20.00" in said and "(or nothing but the model)" in said
+    of_digits = class_guarding.describe({**told, "images": "digits", "benign_accuracy": 0.9, "seconds": 20.0}, names=3)
+    assert "(or --images digits alone)" in of_digits
     assert "WARNING" in class_guarding.describe({**told, "benign_accuracy": 0.35, "seconds": 20.0}, names=3)
 
 
@@ -127,3 +145,5 @@ def test_mirroring_is_no_choice_for_angles(question, tmp_path):
     (tmp_path / "faces").mkdir()
     done = _scan(question[0], tmp_path / "faces", "--no-mirroring")
     assert done.exit_code == 2 and "--no-mirroring is for classifiers" in done.output
+    done = _scan(question[0], tmp_path / "faces", "--images", "digits")
+    assert done.exit_code == 2 and "--images is for classifiers" in done.output
