@@ -19,6 +19,10 @@ from drmguard_tf.reversal import Search
 from drmguard_tf.submodels import logits_of, split_classifier
 from drmguard_tf.verdict import Threshold, Verdict
 
+# Chance that a benign classifier is flagged, as far as controls tell. They learn a part of the data that suspects learn
+# and pay more than these, so it is far below what is meant; backdoored ones pay a tenth (EQUATIONS.md, difference 27).
+LEVEL = 0.001
+
 _BATCH = 250
 _HOTTEST = 90.0  # log of a temperature: no float32 is larger
 

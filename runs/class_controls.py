@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from data_prep.journal import Journal
 from data_prep.threat import ClassSuspect
 from dhbe_tf.training import Classification
 from drmguard_tf.calibrate import Calibration
-from drmguard_tf.classification import ClassifierGuard
+from drmguard_tf.classification import LEVEL, ClassifierGuard
 from drmguard_tf.lanes import Progress
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Search
@@ -72,7 +72,7 @@ def calibrate(
     home: Path | None = None,
     progress: Progress = lambda done: None,
 ) -> Calibration:
-    """Thresholds from controls of the suspect's architecture; what exists already is used.
+    """Thresholds from controls of the suspect's architecture, at the level of classifiers; what exists is used.
 
     Args:
         benign: table of classes.
@@ -83,7 +83,7 @@ def calibrate(
     folder = (home or benign / CONTROLS) / store.digest(made_by)
     training = controls.training.seeing(controls.seen, len(data))
     jobs = [Job(suspect, benign, folder, _FIRST + index, search, training) for index in range(controls.count)]
-    return kept_controls.calibrate(jobs, workers=workers, progress=progress)
+    return replace(kept_controls.calibrate(jobs, workers=workers, progress=progress), level=LEVEL)
 
 
 def _fresh(suspect: tf.keras.Model, seed: int) -> tf.keras.Model:

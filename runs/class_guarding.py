@@ -189,6 +189,7 @@ def record(scanned: ClassScanned) -> dict[str, Any]:
         "runs": [{**run, "class": label} for run, label in zip(runs, led)],
         "search": {type(scanned.search).__name__: asdict(scanned.search)},
         "calibration": {family: list(costs) for family, costs in scanned.line.costs},
+        "level": scanned.line.level,
         "control_channel_shares": list(scanned.line.channel_shares),
         "seed": scanned.options.seed,
         "seconds": round(scanned.seconds, 1),

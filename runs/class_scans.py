@@ -14,7 +14,7 @@ from data_prep.threat import ClassSuspect
 from dhbe_tf.training import Classification
 from drmguard_tf import losses
 from drmguard_tf.calibrate import Calibration, Control, PaperThreshold
-from drmguard_tf.classification import ClassifierGuard, infected_class
+from drmguard_tf.classification import LEVEL, ClassifierGuard, infected_class
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import ReversedTrigger, Search
 from drmguard_tf.verdict import Threshold, Verdict
@@ -98,12 +98,14 @@ class ScanClassifier:
         defender: who scans.
         images: how many pictures are kept.
         seed: of the search.
+        level: chance that a benign model is flagged, as far as controls tell.
     """
 
     suspect: Union[Learned, Implanted]
     defender: Defender
     images: int = 6
     seed: int = 0
+    level: float = LEVEL
 
     @property
     def name(self) -> str:
@@ -126,7 +128,7 @@ class ScanClassifier:
         of them of the attacked class; ``answers`` the classes that the model gives to the reversed ones.
         """
         model, record = model_of(self.suspect, desk), desk.result(self.suspect)
-        line = Calibration.of_controls([Control(**desk.result(control)) for control in self._controls])
+        line = Calibration.of_controls([Control(**desk.result(control)) for control in self._controls], self.level)
         guard, benign = self.defender.guard(line), self.defender.benign()
 
         def scan() -> tuple[Reference, Verdict]:

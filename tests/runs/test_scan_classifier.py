@@ -13,6 +13,8 @@ from PIL import Image
 
 from data_prep import class_table
 from data_prep.contract import ClassSplit
+from drmguard_tf.calibrate import Calibration
+from drmguard_tf.classification import LEVEL
 from runs import class_controls, class_guarding
 from runs.cli import main
 
@@ -51,6 +53,9 @@ def test_a_classifier_is_scanned_and_its_result_written(question, tmp_path):
     assert done.exit_code == (1 if told["verdict"] == "backdoored" else 0)
     assert told["infected_name"] == ("cat", "dog", "owl")[told["infected"]]
     assert 0 <= told["benign_accuracy"] <= 1 and set(told["calibration"]) == {"patch", "warp", "generator"}
+    controls = tuple((family, tuple(costs)) for family, costs in told["calibration"].items())
+    line = Calibration(controls, LEVEL, tuple(told["control_channel_shares"]))
+    assert told["level"] == LEVEL and told["threshold"] == line.of(told["family"], channel_share=told["channel_share"])
     assert all(run["class"] in (0, 1, 2) and "target_estimate_deg" not in run for run in told["runs"])
     assert Image.open(tmp_path / "scan/reversed.png").size[0] > 100
     assert not [left for left in tmp_path.iterdir() if left.name != "scan"]  # no checkpoint is left
