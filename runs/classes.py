@@ -29,7 +29,7 @@ DIGITS = "digits"
 PHOTOGRAPHS = "photographs"  # and whatever else is given
 _OF_A_DIGIT = 60  # of some 140 training digits of a class, clean-label poisons so many at most
 
-# For the narrow ResNet18: 3 of its 128 units, as 10 of the 512 of ResNet18.
+# For the narrow ResNet18 and the network of the digits: 3 of their 128 units, as 10 of the 512 of ResNet18.
 _NARROW = Trojaning(neurons=3, draws=6, trigger_steps=250, batch=64, share=0.05)
 
 
@@ -118,7 +118,7 @@ _DIGITS = Classification("tiny-resnet", epochs=50, batch=64, crop=1, flip=False,
 
 
 def _on_digits(count: int) -> dict[str, ClassAttack]:
-    return {**_attacks(count), "clean-label": CleanLabel(count=min(count, _OF_A_DIGIT))}
+    return {**_attacks(count, _NARROW), "clean-label": CleanLabel(count=min(count, _OF_A_DIGIT))}
 
 
 PRESETS = {
