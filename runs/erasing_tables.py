@@ -75,7 +75,8 @@ def _built(training: Classification, architecture: Optional[str]) -> Classificat
 
 def erasing(options: Options) -> DHBE:
     """DHBE with the preset's options for the data."""
-    return classes.PRESETS[options.preset].erased(data(options))
+    images = classes.DIGITS if options.data is None else classes.PHOTOGRAPHS
+    return classes.PRESETS[options.preset].erased(images)
 
 
 def methods(options: Options) -> dict[str, Method]:
