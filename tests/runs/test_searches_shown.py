@@ -238,9 +238,7 @@ def test_a_classifier_is_scanned_and_its_reversed_images_are_kept(monkeypatch, c
     suspect = Implanted("digits", training, attack, 3, 1) if corner else Learned("digits", training, 1)
     found = ScanClassifier(suspect, defender, images=len(images)).do(_Desk())
     assert found["verdict"] == ("backdoored" if corner else "benign") and found["runs"] == 1
-    strict = Calibration(
-        (("patch", (0.1, 0.11)),), level=0.001
-    )  # classifiers are not judged at the level of regression
+    strict = Calibration((("patch", (0.1, 0.11)),), level=0.001)
     assert found["threshold"] == strict.of("patch") < Calibration(strict.costs).of("patch")
     clean, changed = (np.stack([picture(text) / 255 for text in found[kind]]) for kind in ("clean", "reversed"))
     assert len(clean) == len(changed) == len(images) and len(found["triggered"]) == (len(images) if corner else 0)
