@@ -10,7 +10,9 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch's defaults for Adam
 
 
 class SGD(tf.Module):
-    """Momentum SGD with coupled weight decay: ``v = momentum * v + g + decay * w``, ``w = w - rate * v``.
+    """Momentum SGD with coupled weight decay: ``v = momentum * v + d``, ``w = w - rate * v``, ``d = g + decay * w``.
+
+    Nesterov's form goes ``w = w - rate * (d + momentum * v)``.
 
     Keras multiplies by the rate before the momentum, which differs once the rate changes, and decays apart from it.
     Weight decay acts on all variables, batch norm's scale and shift included, as in the authors' code.
@@ -20,11 +22,17 @@ class SGD(tf.Module):
     """
 
     def __init__(
-        self, variables: Sequence[tf.Variable], *, learning_rate: float, momentum: float, weight_decay: float
+        self,
+        variables: Sequence[tf.Variable],
+        *,
+        learning_rate: float,
+        momentum: float,
+        weight_decay: float,
+        nesterov: bool = False,
     ) -> None:
         super().__init__()
         self.learning_rate = tf.Variable(learning_rate, trainable=False, name="learning_rate")
-        self.momentum, self.weight_decay = momentum, weight_decay
+        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
         self.velocities = [tf.Variable(tf.zeros_like(v), trainable=False, name="velocity") for v in variables]
 
     def apply(self, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
@@ -36,7 +44,7 @@ class SGD(tf.Module):
                 lr=self.learning_rate,
                 grad=gradient + self.weight_decay * variable,
                 momentum=self.momentum,
-                use_nesterov=False,
+                use_nesterov=self.nesterov,
             )
 
 

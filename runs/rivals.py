@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from dhbe_tf.baselines.attention_distillation import AttentionDistillation
@@ -11,6 +11,7 @@ from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.baselines.inversion import Inversion, InvertedDistillation
 from dhbe_tf.baselines.mode_connectivity import ModeConnectivity
 from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
+from dhbe_tf.baselines.recipes import RECIPES, Recipe
 from dhbe_tf.baselines.rival import Rival
 from dhbe_tf.baselines.tuning import Tuning
 
@@ -46,6 +47,26 @@ def rivals(preset: str, *, digits: bool) -> dict[str, Rival]:
         "mcr": replace(curve, tuning=kind(curve.tuning)),
         "neural-cleanse": replace(search, tuning=kind(search.tuning)),
     }
+
+
+def recipe(name: str, preset: str, *, digits: bool) -> Recipe:
+    """A rival as its own authors have it, or whoever publishes settings for CIFAR-10; see :data:`RECIPES`.
+
+    Args:
+        name: on the command line.
+        preset: "smoke" shortens everything; the others take it as it is.
+        digits: see :func:`rivals`.
+    """
+    found = RECIPES[name]
+    if preset == "smoke":
+        return replace(found, rival=rivals(preset, digits=digits)[name])
+    rival: Any = found.rival
+    kind = _as_digits if digits else _as_it_is
+    tunings = {part.name: getattr(rival, part.name) for part in fields(rival)}
+    return replace(
+        found,
+        rival=replace(rival, **{part: kind(value) for part, value in tunings.items() if isinstance(value, Tuning)}),
+    )
 
 
 def at_rate(method: Rival, rate: float) -> Rival:

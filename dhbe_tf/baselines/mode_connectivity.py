@@ -1,6 +1,7 @@
 """Mode connectivity repair (MCR, Zhao et al. 2020): the middle of a trained curve through weight space.
 
-As DHBE uses it (App. C (b)), both ends are the backdoored model, and the model in the middle is the repaired one.
+As DHBE uses it (App. C (b)), both ends are the backdoored model, and the model in the middle is the repaired one. With
+:class:`TunedEnd` the other end is a fine-tuned copy.
 """
 
 from __future__ import annotations
@@ -53,12 +54,69 @@ class ModeConnectivity:
         """The model at ``place`` of the curve; see :class:`dhbe_tf.baselines.rival.Rival`."""
         check(suspect)
         work = logits.copy(suspect.model)
-        ends = [variable.numpy() for variable in work.trainable_variables]
-        curve = Curve(work, ends, ends, self.tuning, seed)
-        self.tuning.follow(curve, suspect.benign, seed=seed, progress=progress, journal=journals("curve"))
+        start = _weights(work)
+        end = self.other_end(suspect, start, seed=seed, progress=progress, journals=journals)
+        curve, before = Curve(work, start, end, self.tuning, seed), self.total(suspect) - self.tuning.total_steps
+        self.tuning.follow(
+            curve,
+            suspect.benign,
+            seed=seed,
+            progress=lambda step: progress(before + step),
+            journal=journals("curve"),
+        )
         curve.write(tf.constant(self.place))
         renew_statistics(work, suspect.benign, self.batch)
         return with_weights_of(work, suspect)
+
+    def other_end(
+        self,
+        suspect: ClassSuspect,
+        start: list[np.ndarray],
+        *,
+        seed: int,
+        progress: Callable[[int], None],
+        journals: Callable[[str], Journal],
+    ) -> list[np.ndarray]:
+        """Where the curve ends: where it started.
+
+        Args:
+            suspect, seed, progress, journals: see :class:`dhbe_tf.baselines.rival.Rival`.
+            start: values of the suspect's trainable variables.
+        """
+        return start
+
+
+@dataclass(frozen=True)
+class TunedEnd(ModeConnectivity):
+    """MCR for one given model, as BackdoorBench has it: the curve ends in a fine-tuned copy of the suspect.
+
+    Attributes:
+        end: the fine-tuning.
+    """
+
+    end: Tuning = field(default_factory=Tuning)
+
+    def total(self, suspect: ClassSuspect) -> int:
+        """Steps of the fine-tuning and of the curve's training."""
+        return self.end.total_steps + self.tuning.total_steps
+
+    def other_end(
+        self,
+        suspect: ClassSuspect,
+        start: list[np.ndarray],
+        *,
+        seed: int,
+        progress: Callable[[int], None],
+        journals: Callable[[str], Journal],
+    ) -> list[np.ndarray]:
+        """The weights of the fine-tuned copy; see :meth:`ModeConnectivity.other_end`."""
+        tuned = logits.copy(suspect.model)
+        self.end.run(tuned, suspect.benign, seed=seed, progress=progress, journal=journals("end"))
+        return _weights(tuned)
+
+
+def _weights(model: tf.keras.Model) -> list[np.ndarray]:
+    return [variable.numpy() for variable in model.trainable_variables]
 
 
 def bezier(start: tf.Tensor, middle: tf.Tensor, end: tf.Tensor, place: tf.Tensor) -> tf.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,10 @@ class Tuning:
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         return self.learning_rate * 0.1 ** sum(step >= round(share * self.total_steps) for share in self.milestones)
+
+    def optimizer(self, variables: Sequence[tf.Variable]) -> SGD:
+        """Of a training of these."""
+        return SGD(variables, learning_rate=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def loaded(self, benign: ClassSplit) -> ClassSplit:
         """The benign images, repeated in turn until there are ``samples`` of them, or as they are if there are more."""
@@ -122,6 +127,41 @@ class Tuning:
         journal.complete(total)
 
 
+@dataclass(frozen=True)
+class Annealed(Tuning):
+    """A tuning whose rate falls as other authors' codes have it.
+
+    Attributes:
+        annealing: "cosine", to 0 over all epochs; "line", as it is for half of them, then in a line to a hundredth at
+            nine tenths; or "milestones", as a plain tuning.
+        nesterov: the form of the momentum.
+    """
+
+    annealing: str = "cosine"
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.annealing not in ("cosine", "line", "milestones"):
+            raise ValueError(f"the annealing is cosine, line or milestones, got {self.annealing!r}")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0; it changes from epoch to epoch."""
+        epoch = step * self.epochs // self.total_steps
+        if self.annealing == "cosine":
+            return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        if self.annealing == "line":
+            fallen = min(max((epoch + 1) / self.epochs - 0.5, 0) / 0.4, 1)  # MCR's code counts epochs from 1
+            return self.learning_rate * (1 - 0.99 * fallen)
+        return super().rate(step)
+
+    def optimizer(self, variables: Sequence[tf.Variable]) -> SGD:
+        """Of a training of these."""
+        found = super().optimizer(variables)
+        found.nesterov = self.nesterov
+        return found
+
+
 def cross_entropy(model: tf.keras.Model) -> Objective:
     """Cross-entropy of a model's logits in training mode."""
 
@@ -138,12 +178,7 @@ class _Tuned(tf.Module):
     def __init__(self, options: Tuning, model: tf.keras.Model, objective: Objective, seed: int) -> None:
         super().__init__()
         self.options, self.model, self.objective = options, model, objective
-        self.optimizer = SGD(
-            model.trainable_variables,
-            learning_rate=options.learning_rate,
-            momentum=options.momentum,
-            weight_decay=options.weight_decay,
-        )
+        self.optimizer = options.optimizer(model.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
 
     @tf.function

@@ -42,6 +42,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 )
 @click.option("--class", "target", type=int, help="For gdm and neural-cleanse: the attacked one. Default: found out.")
 @images_option
+@click.option(
+    "--recipe",
+    type=click.Choice(["dhbe", "authors"]),
+    help="For rivals: settings of the preset, as DHBE's authors had them (default), or of the method's own authors.",
+)
 @click.option("--weight", type=click.FloatRange(min=0), help="Of trigger suppression; 0: distillation alone.")
 @click.option(
     "--tolerance",
@@ -73,6 +78,7 @@ def erase(
     share: Optional[float],
     target: Optional[int],
     images: Optional[str],
+    recipe: Optional[str],
     weight: Optional[float],
     tolerance: Optional[float],
     renewed: Optional[int],
@@ -101,19 +107,27 @@ def erase(
     if method in RIVALS:
         unused |= {"--trigger-size": trigger_size, "--epochs": epochs}
         return erase_rival(
-            model, method, benign, images, share, target, test, attack, tensorboard, preset, seed, out, unused
+            model, method, benign, images, recipe, share, target, test, attack, tensorboard, preset, seed, out, unused
         )
     if method == "gdm" or benign is not None:
         from runs.cli.triggers import erase_gdm
 
         unused.update(
-            {"--tensorboard": tensorboard, "--share": share, "--images": images, "--method dhbe": method == "dhbe"}
+            {
+                "--tensorboard": tensorboard,
+                "--share": share,
+                "--images": images,
+                "--recipe": recipe,
+                "--method dhbe": method == "dhbe",
+            }
         )
         return erase_gdm(model, benign, target, trigger_size, epochs, test, attack, preset, seed, out, unused)
     if share is not None:
         raise ValueError("--share is of the benign images, and --method dhbe uses none")
     if target is not None:
         raise ValueError("--class belongs to --method gdm or neural-cleanse; dhbe looks at all classes at once")
+    if recipe is not None:
+        raise ValueError("--recipe belongs to the rivals: fine-tuning, fine-pruning, nad, mcr and neural-cleanse")
     if epochs is not None:
         raise ValueError("--epochs belongs to --method gdm; dhbe has --iterations")
     from runs import classes, erasing

@@ -18,6 +18,7 @@ def erase_rival(
     method: str,
     benign: Optional[str],
     images: Optional[str],
+    recipe: Optional[str],
     share: Optional[float],
     target: Optional[int],
     test: Optional[str],
@@ -42,7 +43,11 @@ def erase_rival(
         raise ValueError(f"--method {method} learns from benign images: name a table of classes with --benign")
     from runs import cleaning, rivals
 
-    rival = rivals.rivals(preset, digits="digits" in (benign, images))[method]
+    digits = "digits" in (benign, images)
+    if recipe == "authors":
+        rival = rivals.recipe(method, preset, digits=digits).rival
+    else:
+        rival = rivals.rivals(preset, digits=digits)[method]
     options = cleaning.CleanOptions(model, method, benign, share or 1.0, target, test, attack, seed, tensorboard)
     record = cleaning.clean(options, rival, out, bar=bar, say=say)
     click.echo(cleaning.describe(record))

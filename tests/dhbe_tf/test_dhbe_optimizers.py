@@ -19,6 +19,15 @@ def test_sgd_decays_inside_the_momentum_and_rates_act_outside():
     np.testing.assert_allclose(weight, [1.773], rtol=1e-6)
 
 
+def test_nesterov_s_form_looks_a_step_ahead():
+    weight = tf.Variable([2.0])
+    optimizer = SGD([weight], learning_rate=0.1, momentum=0.9, weight_decay=0.5, nesterov=True)
+    optimizer.apply([tf.constant([1.0])], [weight])  # d = 2 = v; w = 2 - 0.1 * (2 + 0.9 * 2) = 1.62
+    np.testing.assert_allclose(weight, [1.62], rtol=1e-6)
+    optimizer.apply([tf.constant([0.0])], [weight])  # d = 0.81; v = 1.8 + 0.81; w = 1.62 - 0.1 * (0.81 + 0.9 * 2.61)
+    np.testing.assert_allclose(weight, [1.3041], rtol=1e-6)
+
+
 def test_adam_s_first_step_is_the_rate_and_epsilon_counts_after_the_correction():
     weight = tf.Variable([1.0, 1.0])
     Adam([weight], learning_rate=0.1).apply([tf.constant([4.0, 1e-8])], [weight])

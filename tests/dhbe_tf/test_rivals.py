@@ -16,9 +16,10 @@ from dhbe_tf.baselines import fine_pruning
 from dhbe_tf.baselines.attention_distillation import AttentionDistillation, attention, distance, stages
 from dhbe_tf.baselines.fine_pruning import FinePruning
 from dhbe_tf.baselines.fine_tuning import FineTuning
-from dhbe_tf.baselines.mode_connectivity import ModeConnectivity
+from dhbe_tf.baselines.mode_connectivity import ModeConnectivity, TunedEnd
 from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
-from dhbe_tf.baselines.tuning import Tuning
+from dhbe_tf.baselines.recipes import RECIPES
+from dhbe_tf.baselines.tuning import Annealed, Tuning
 from dhbe_tf.models import resnet, stem_32, stem_64, wide_resnet
 from runs.checkpoints import DiskJournal
 
@@ -29,6 +30,7 @@ RIVALS = {
     "fine-pruning": FinePruning(tuning=BRIEF),
     "nad": AttentionDistillation(teacher=BRIEF, student=BRIEF),
     "mcr": ModeConnectivity(BRIEF, batch=4),
+    "mcr to a tuned copy": TunedEnd(Annealed(**vars(BRIEF)), batch=4, end=BRIEF),
     "neural-cleanse": NeuralCleanse(steps=2, minibatches=1, batch=8, tuning=BRIEF),
 }
 
@@ -53,7 +55,7 @@ def test_the_same_seed_gives_the_same_model_and_another_one_does_not():
     assert not all(np.allclose(mine, theirs, atol=1e-6) for mine, theirs in zip(one, other))
 
 
-@pytest.mark.parametrize("name, kill", [("nad", 3), ("mcr", 1), ("neural-cleanse", 5)])
+@pytest.mark.parametrize("name, kill", [("nad", 3), ("mcr", 1), ("mcr to a tuned copy", 3), ("neural-cleanse", 5)])
 def test_an_interrupted_clean_up_goes_on_where_it_was(name, kill, tmp_path):
     suspect, rival, said = normed(), RIVALS[name], []
 
@@ -86,6 +88,26 @@ def test_the_paper_s_tuning_takes_620_steps_and_its_rate_falls_at_epochs_10_and_
     tuning = Tuning()
     assert tuning.total_steps == 620  # 20 epochs of 2000 // 64 = 31 steps
     assert [round(tuning.rate(step), 7) for step in (0, 309, 310, 464, 465)] == [0.01, 0.01, 0.001, 0.001, 0.0001]
+
+
+def test_annealed_rates_by_hand():
+    line, cosine = (Annealed(epochs=100, samples=640, annealing=kind) for kind in ("line", "cosine"))
+    assert line.total_steps == 1000  # 10 an epoch; epochs are counted from 1 in the line
+    found = [round(line.rate(10 * (epoch - 1)), 7) for epoch in (1, 50, 70, 90, 100)]
+    assert found == [0.01, 0.01, 0.00505, 0.0001, 0.0001]
+    assert [round(cosine.rate(step), 7) for step in (0, 9, 500, 990)] == [0.01, 0.01, 0.005, 2.5e-06]
+    plain = Annealed(epochs=100, samples=640, annealing="milestones")
+    assert [round(plain.rate(step), 7) for step in (0, 500, 750)] == [0.01, 0.001, 0.0001]
+
+
+def test_recipes_are_their_authors():
+    tuned, distilled = RECIPES["fine-tuning"].rival.tuning, RECIPES["nad"].rival
+    assert distilled.student == tuned and tuned.nesterov and tuned.total_steps == 780  # 20 epochs of 39
+    assert [round(tuned.rate(step), 7) for step in (0, 77, 78, 779)] == [0.1, 0.1, 0.01, 0.01]
+    assert [round(distilled.teacher.rate(step), 7) for step in (0, 77, 78, 389)] == [0.1, 0.1, 0.01, 0.01]
+    assert RECIPES["mcr"].rival.end == tuned and RECIPES["mcr"].rival.tuning.annealing == "line"
+    assert RECIPES["fine-pruning"].rival.tuning.annealing == "cosine"
+    assert RECIPES["neural-cleanse"].rival.tuning.epochs == 1 and RECIPES["neural-cleanse"].share == 0.1
 
 
 def test_few_images_are_repeated_until_there_are_enough_and_many_are_not():
@@ -192,6 +214,7 @@ def test_options_that_cannot_be_are_refused():
     for make in (
         lambda: Tuning(batch=1),
         lambda: Tuning(learning_rate=0),
+        lambda: Annealed(annealing="steps"),
         lambda: FinePruning(share=1),
         lambda: AttentionDistillation(weights=()),
         lambda: ModeConnectivity(place=1.5),

@@ -18,6 +18,7 @@ from dhbe_tf.baselines.fine_pruning import FinePruning
 from dhbe_tf.baselines.fine_tuning import FineTuning
 from dhbe_tf.baselines.mode_connectivity import ModeConnectivity
 from dhbe_tf.baselines.neural_cleanse import NeuralCleanse
+from dhbe_tf.baselines.recipes import RECIPES
 from dhbe_tf.baselines.tuning import Tuning
 from runs import rivals
 from runs.cli import main
@@ -79,6 +80,17 @@ def test_neural_cleanse_searches_the_class_that_it_is_told(given, tmp_path):
     assert record["class"] == 1 and record["method"] == "neural-cleanse" and (out / "model.h5").is_file()
 
 
+def test_a_method_follows_the_recipe_of_its_authors(given, tmp_path, monkeypatch):
+    model, faces, _ = given
+    brief = replace(RECIPES["fine-tuning"].rival.tuning, epochs=2, samples=16, batch=8)
+    monkeypatch.setitem(RECIPES, "fine-tuning", replace(RECIPES["fine-tuning"], rival=FineTuning(brief)))
+    command = ("erase", model, "--method", "fine-tuning", "--benign", faces, "--recipe", "authors")
+    code, output = _run(*command, "--images", "digits", "--out", tmp_path / "clean")
+    assert code == 0, output
+    tuning = json.loads((tmp_path / "clean" / "erase.json").read_text())["erasing"]["tuning"]
+    assert (tuning["learning_rate"], tuning["nesterov"], tuning["flip"], tuning["crop"]) == (0.1, True, False, 1)
+
+
 @pytest.mark.parametrize(
     "extra, message",
     [
@@ -88,7 +100,9 @@ def test_neural_cleanse_searches_the_class_that_it_is_told(given, tmp_path):
         (("--method", "nad", "--benign", "FACES", "--trigger-size", "3"), "no use for --trigger-size"),
         (("--method", "gdm", "--benign", "FACES", "--share", "0.5"), "no use for --share"),
         (("--method", "gdm", "--benign", "FACES", "--images", "digits"), "no use for --images"),
+        (("--method", "gdm", "--benign", "FACES", "--recipe", "dhbe"), "no use for --recipe"),
         (("--share", "0.5"), "--method dhbe uses none"),
+        (("--recipe", "authors"), "--recipe belongs to the rivals"),
         (("--class", "1"), "dhbe looks at all classes"),
         (("--method", "nad", "--benign", "FACES", "--class", "1"), "no use for --class"),
         (("--method", "neural-cleanse", "--benign", "FACES", "--class", "99"), "so 99 cannot"),
@@ -106,7 +120,9 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(given, tmp_path, ex
 
 def test_commands_and_presets_know_the_same_rivals():
     for preset in ("paper", "cpu", "smoke"):
-        assert tuple(rivals.rivals(preset, digits=True)) == tuple(rivals.NAMES) == RIVALS
+        assert tuple(rivals.rivals(preset, digits=True)) == tuple(rivals.NAMES) == tuple(RECIPES) == RIVALS
+    assert rivals.recipe("nad", "cpu", digits=False) == RECIPES["nad"]
+    assert rivals.recipe("mcr", "smoke", digits=False).rival == rivals.rivals("smoke", digits=False)["mcr"]
 
 
 def test_the_preset_paper_is_the_paper_s_and_digits_are_not_mirrored():

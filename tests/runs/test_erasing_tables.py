@@ -144,6 +144,22 @@ def _result(acc: float, asr: float, nine: float) -> dict:
     }
 
 
+def test_recipes_stand_beside_those_of_dhbe_s_authors():
+    options = Options("cpu")
+    jobs = experiment("dhbe_recipes").plan(None, options)
+    assert len(jobs) == 3 * (5 * 2 + 1) and len(set(jobs)) == len(jobs)
+    usual = set(experiment("dhbe_table3").plan(None, options))
+    assert len(usual & set(jobs)) == 3 * 6  # of these the main table has the results: five rivals and DHBE
+    result = {**_result(0.8, 0.1, 0.5), "after": {**_result(0.8, 0.1, 0.5)["after"], "block_l1": 1.0, "block_l2": 2.0}}
+    measured, taken = experiment("dhbe_recipes").tables({job: result for job in jobs}, options)
+    assert len(measured.rows) == 11 and {row["n"] for row in measured.rows} == {3}
+    by_name = {(row["method"], row["whose"]): row for row in measured.rows}
+    assert by_name["NAD", "DHBE's authors"]["paper_asr"] == 0.38 and by_name["NAD", "NAD"]["share"] == 5
+    assert [row["method"] for row in taken.rows][-1] == "DHBE, ours" and len(taken.rows) == 11
+    smoke = experiment("dhbe_recipes").plan(None, SMOKE)
+    assert {job.suspect.seed for job in smoke} == {0}
+
+
 def test_means_largest_and_notes_by_hand():
     methods = erasing_tables.methods(SMOKE)
     which = erasing_tables.suspects(SMOKE, ("badnets",), (3,), seeds=2)
