@@ -21,6 +21,7 @@ NAD = Annealed(
     samples=2500, learning_rate=0.1, weight_decay=1e-4, milestones=(0.1,), annealing="milestones", nesterov=True
 )
 NAD_TEACHER = replace(NAD, epochs=10, milestones=(0.2,))  # its epochs are "5~10"
+NAD_WEIGHTS = (500.0, 1000.0, 1000.0, 0.0)  # for maps of 32, 16 and 8 pixels; their network has no further stage
 BACKDOOR_BENCH = Annealed(epochs=100, samples=2500, batch=256, weight_decay=5e-4)
 MCR = Annealed(epochs=100, samples=2500, batch=128, weight_decay=1e-4, annealing="line")
 NEURAL_CLEANSE = Tuning(epochs=1, samples=5000)  # one pass over a tenth of the training data
@@ -44,7 +45,7 @@ class Recipe:
 RECIPES = {
     "fine-tuning": Recipe("NAD", FineTuning(NAD), 0.05),
     "fine-pruning": Recipe("BackdoorBench", FinePruning(tolerance=0.1, tuning=BACKDOOR_BENCH), 0.05),
-    "nad": Recipe("NAD", AttentionDistillation(teacher=NAD_TEACHER, student=NAD), 0.05),
+    "nad": Recipe("NAD", AttentionDistillation(NAD_WEIGHTS, teacher=NAD_TEACHER, student=NAD), 0.05),
     "mcr": Recipe("MCR, BackdoorBench", TunedEnd(MCR, end=NAD), 0.05),
     "neural-cleanse": Recipe("Neural Cleanse", NeuralCleanse(tuning=NEURAL_CLEANSE), 0.1),
 }
