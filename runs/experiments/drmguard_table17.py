@@ -36,32 +36,49 @@ _CLASSES = 10  # of the digits and of CIFAR-10
 
 def plan(preset: Preset, options: Options) -> list[Job]:
     """Scans of benign classifiers and of BadNets."""
-    data = classes.DIGITS if options.data is None else DataFolder.of(options.data)
-    trained, count = classes.PRESETS[options.preset], guard_tables.models(options)
-    training, attack = trained.trained(data), trained.attack("badnets", data)
-    search = WithoutRav(**asdict(preset.search))
-    defender = Defender(data, training, SHARES.get(data, 0.1), search, preset.controls.count)
+    defended, count = defender(preset, options), guard_tables.models(options)
+    attack = classes.PRESETS[options.preset].attack("badnets", defended.data)
     seeds = range(_FIRST_ATTACKED, _FIRST_ATTACKED + count)
-    benign: list[Job] = [ScanClassifier(Learned(data, training, seed), defender) for seed in range(count)]
-    return benign + [
-        ScanClassifier(Implanted(data, training, attack, seed % _CLASSES, seed), defender) for seed in seeds
+    return benign(defended, count) + [
+        ScanClassifier(Implanted(defended.data, defended.training, attack, seed % _CLASSES, seed), defended)
+        for seed in seeds
     ]
+
+
+def defender(preset: Preset, options: Options) -> Defender:
+    """Who scans classifiers of these data, and how."""
+    data = classes.DIGITS if options.data is None else DataFolder.of(options.data)
+    training, search = classes.PRESETS[options.preset].trained(data), WithoutRav(**asdict(preset.search))
+    return Defender(data, training, SHARES.get(data, 0.1), search, preset.controls.count)
+
+
+def benign(defended: Defender, count: int) -> list[Job]:
+    """Scans of so many benign classifiers."""
+    return [ScanClassifier(Learned(defended.data, defended.training, seed), defended) for seed in range(count)]
 
 
 def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]:
     """Identification, and whether the attacked class was found."""
+    identified, times = told_apart(found, options)
+    return [guard_tables.beside_the_papers(identified, paper("drmguard_table17")), times]
+
+
+def told_apart(found: Mapping[Job, dict[str, Any]], options: Options) -> tuple[Table, Table]:
+    """A row per attack, beside all benign classifiers; and what a scan takes."""
     scans = [result for job, result in found.items() if isinstance(job, ScanClassifier)]
-    attacked = [scan for scan in scans if scan["attack"] is not None]
-    flagged = [scan for scan in attacked if scan["verdict"] == "backdoored"]
-    right = sum(scan["infected"] == scan["target"] for scan in flagged)
-    row = {
-        "models": "BadNets",
-        **guard_tables.decisions(scans),
-        "infected": f"{right} of {len(flagged)}",
-        "asr": shown([100 * scan["metrics"]["asr"] for scan in attacked]),
-        "acc": shown([100 * scan["metrics"]["acc"] for scan in attacked]),
-        "benign_acc": shown([100 * scan["metrics"]["acc"] for scan in scans if scan["attack"] is None]),
-    }
+    clean = [scan for scan in scans if scan["attack"] is None]
+    rows = []
+    for attack in dict.fromkeys(scan["attack"] for scan in scans if scan["attack"] is not None):
+        attacked = [scan for scan in scans if scan["attack"] == attack]
+        flagged = [scan for scan in attacked if scan["verdict"] == "backdoored"]
+        right = sum(scan["infected"] == scan["target"] for scan in flagged)
+        row = {
+            "models": attack,
+            **guard_tables.decisions([*clean, *attacked]),
+            "infected": f"{right} of {len(flagged)}",
+        }
+        row |= {key: shown([100 * scan["metrics"][key] for scan in attacked]) for key in ("asr", "acc")}
+        rows.append({**row, "benign_acc": shown([100 * scan["metrics"]["acc"] for scan in clean])})
     columns = {
         "models": "backdoored models",
         **guard_tables.DECISION_COLUMNS,
@@ -72,11 +89,10 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
     }
     notes = (*guard_tables.DECISION_NOTES, "No scan goes through the classes: its runs are those of its families.")
     where = f"{'digits' if options.data is None else options.data.name}, preset {options.preset}"
-    table = Table("identification", f"Identification of classifiers: {where}", columns, [row], notes)
     times = takes.table(
         f"What a scan takes: {where}", [takes.taken("DRMGuard for classifiers", scan) for scan in scans]
     )
-    return [guard_tables.beside_the_papers(table, paper("drmguard_table17")), times]
+    return Table("identification", f"Identification of classifiers: {where}", columns, rows, notes), times
 
 
 def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:

@@ -24,6 +24,7 @@ from runs.class_scans import ClassControl, Defender, ScanClassifier
 from runs.erasing_jobs import Implanted, Learned
 from runs.experiments import (
     Options,
+    drmguard_classifiers,
     drmguard_figure3,
     drmguard_figure4,
     drmguard_figure6,
@@ -194,6 +195,22 @@ def test_rows_of_table_17_by_hand():
     assert [row[key] for key in ("tp", "fp", "fn", "tn")] == [2, 0, 0, 2] and row["infected"] == "1 of 2"
     assert row["asr"].startswith("99.000") and row["benign_acc"].startswith("90.000") and row["paper_fn"] == 3
     assert row["constant"].startswith("0.500")  # all changes are small enough for the paper's constant
+
+
+def test_other_attacks_on_classifiers_have_a_row_each():
+    plan = drmguard_classifiers.plan(PRESETS["cpu"], Options("cpu"))
+    assert len(plan) == 3 + 9 and set(plan[:3]) <= set(drmguard_table17.plan(PRESETS["cpu"], Options("cpu")))
+    assert len({job.defender for job in plan}) == 1
+    scans = [(None, 0.5, None, 7), (None, 0.6, None, 7), ("BadNets", 3.0, 9, 9), ("Trojaning", 0.7, 9, 4)]
+    found = {job: _class_scan(*values) for job, values in zip(plan[1:5], scans)}
+    attacks, models, took = drmguard_classifiers.tables(found, OPTIONS)
+    assert [(row["models"], row["tp"], row["fn"], row["tn"]) for row in attacks.rows] == [
+        ("BadNets", 1, 0, 2),
+        ("Trojaning", 0, 1, 2),
+    ]
+    assert [row["margin"] for row in models.rows] == [0.5, 0.6, 3.0, 0.7] and models.rows[0]["asr"] is None
+    (figure,) = drmguard_classifiers.figures(found, OPTIONS)
+    assert figure.drawing.axes
 
 
 def test_figure_6_shows_a_backdoored_and_a_benign_classifier():
