@@ -40,8 +40,8 @@ class ModeConnectivity:
             raise ValueError(f"the place lies in [0, 1] and the batch is 2 or more, got {self}")
 
     def total(self, suspect: ClassSuspect) -> int:
-        """Steps of the curve's training."""
-        return self.tuning.total_steps
+        """Steps of the curve's training, and of what goes before it."""
+        return self.steps_before + self.tuning.total_steps
 
     def mitigate(
         self,
@@ -55,8 +55,13 @@ class ModeConnectivity:
         check(suspect)
         work = logits.copy(suspect.model)
         start = _weights(work)
-        end = self.other_end(suspect, start, seed=seed, progress=progress, journals=journals)
-        curve, before = Curve(work, start, end, self.tuning, seed), self.total(suspect) - self.tuning.total_steps
+
+        def tuned(tuning: Tuning) -> list[np.ndarray]:
+            copy = logits.copy(suspect.model)
+            tuning.run(copy, suspect.benign, seed=seed, progress=progress, journal=journals("end"))
+            return _weights(copy)
+
+        curve, before = Curve(work, start, self.end_of(start, tuned), self.tuning, seed), self.steps_before
         self.tuning.follow(
             curve,
             suspect.benign,
@@ -68,20 +73,17 @@ class ModeConnectivity:
         renew_statistics(work, suspect.benign, self.batch)
         return with_weights_of(work, suspect)
 
-    def other_end(
-        self,
-        suspect: ClassSuspect,
-        start: list[np.ndarray],
-        *,
-        seed: int,
-        progress: Callable[[int], None],
-        journals: Callable[[str], Journal],
-    ) -> list[np.ndarray]:
-        """Where the curve ends: where it started.
+    @property
+    def steps_before(self) -> int:
+        """Steps that go before the curve's training."""
+        return 0
+
+    def end_of(self, start: list[np.ndarray], tuned: Callable[[Tuning], list[np.ndarray]]) -> list[np.ndarray]:
+        """The trainable weights at the curve's end.
 
         Args:
-            suspect, seed, progress, journals: see :class:`dhbe_tf.baselines.rival.Rival`.
-            start: values of the suspect's trainable variables.
+            start: those at its start, the suspect's.
+            tuned: gives those of a copy of the suspect that was tuned.
         """
         return start
 
@@ -96,23 +98,14 @@ class TunedEnd(ModeConnectivity):
 
     end: Tuning = field(default_factory=Tuning)
 
-    def total(self, suspect: ClassSuspect) -> int:
-        """Steps of the fine-tuning and of the curve's training."""
-        return self.end.total_steps + self.tuning.total_steps
+    @property
+    def steps_before(self) -> int:
+        """Steps of the fine-tuning."""
+        return self.end.total_steps
 
-    def other_end(
-        self,
-        suspect: ClassSuspect,
-        start: list[np.ndarray],
-        *,
-        seed: int,
-        progress: Callable[[int], None],
-        journals: Callable[[str], Journal],
-    ) -> list[np.ndarray]:
-        """The weights of the fine-tuned copy; see :meth:`ModeConnectivity.other_end`."""
-        tuned = logits.copy(suspect.model)
-        self.end.run(tuned, suspect.benign, seed=seed, progress=progress, journal=journals("end"))
-        return _weights(tuned)
+    def end_of(self, start: list[np.ndarray], tuned: Callable[[Tuning], list[np.ndarray]]) -> list[np.ndarray]:
+        """Those of the fine-tuned copy; see :meth:`ModeConnectivity.end_of`."""
+        return tuned(self.end)
 
 
 def _weights(model: tf.keras.Model) -> list[np.ndarray]:

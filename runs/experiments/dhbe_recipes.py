@@ -46,11 +46,10 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
         "NAD's authors print, for a WRN-16-1 of ACC 85.65 and ASR 100 %: fine-tuning 82.32 and 18.13, NAD 82.12 and "
         "3.57 %.",
     )
-    done = {job: result for job, result in found.items() if job in settings}
     title = f"Rivals by their own recipes: {where}"
     return [
-        by_setting(done, settings, first, title, printed=printed, notes=notes),
-        erasing_tables.taken(done, _methods(options), f"What recipes take: {where}"),
+        by_setting(found, settings, first, title, printed=printed, notes=notes),
+        erasing_tables.taken(found, _methods(options), f"What recipes take: {where}"),
     ]
 
 
