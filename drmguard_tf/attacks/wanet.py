@@ -13,6 +13,9 @@ from data_prep.contract import GAZE, HEAD_POSE, Task
 from data_prep.poison import Poisoning
 from drmguard_tf.warping import upsampling, warp
 
+_SIDE = 224  # of the paper's images, pixels
+_GRID = {GAZE: 28, HEAD_POSE: 14}  # of the paper, on these (App. A.3)
+
 
 @dataclass(frozen=True, eq=False)  # holds arrays, so identity is equality
 class Warp:
@@ -62,16 +65,23 @@ class WaNet(PoisoningAttack):
         noise: of those; a pixel moves by another ``noise / 2`` pixels at most in each direction, at any image size.
     """
 
-    grid: int = 28  # "28 and 14" for gaze and head pose (App. A.3); :meth:`of` knows
+    grid: int = _GRID[GAZE]  # :meth:`of` knows head pose's, and those of other sizes
     strength: float = 1.0  # "we set the warping strength to 1" (App. A.3)
     rate: float = 0.1  # the original's 10 %; the paper's figure is not recoverable
     cross_rate: float = 0.2  # the original's: twice the poisoned share
     noise: float = 1.0  # the original's U(-1, 1) / size of the grid
 
     @classmethod
-    def of(cls, task: Task, **settings: Any) -> WaNet:
-        """See :meth:`data_prep.attack.PoisoningAttack.of`."""
-        return cls(**{"grid": {GAZE: 28, HEAD_POSE: 14}[task], **settings})
+    def of(cls, task: Task, *, side: int = _SIDE, **settings: Any) -> WaNet:
+        """The attack with the paper's settings for a task; see :meth:`data_prep.attack.PoisoningAttack.of`.
+
+        Args:
+            task: what models answer.
+            side: of the images, pixels: the control points lie as far apart as the paper's, 8 pixels for gaze and 16
+                for head pose.
+            settings: others; a grid that is named stays.
+        """
+        return cls(**{"grid": round(_GRID[task] * side / _SIDE), **settings})
 
     def poisoning(self, image_shape: tuple[int, int, int], target: np.ndarray, seed: int) -> Poisoning:
         """See :meth:`data_prep.attack.PoisoningAttack.poisoning`; ``seed`` draws the control points."""
