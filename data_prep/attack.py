@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import Split, Task
+from data_prep.contract import DatasetSpec, Split
 from data_prep.journal import Journal
 from data_prep.poison import Poisoning
 from data_prep.threat import Backdoored
@@ -50,8 +50,8 @@ class Attack:
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @classmethod
-    def of(cls, task: Task, **settings: Any) -> Attack:
-        """The attack with the paper's settings for a task, and others where ``settings`` names them."""
+    def of(cls, spec: DatasetSpec, **settings: Any) -> Attack:
+        """The attack with the paper's settings for a data set, and others where ``settings`` names them."""
         return cls(**settings)
 
     def backdoor(self, train: Split, target: np.ndarray, *, trainer: Trainer, seed: int) -> Backdoored:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_prep.contract import GAZE, Split
+from data_prep.contract import Split
 from data_prep.heads.builder import Heads
 from data_prep.threat import Suspect
 from drmguard_tf import losses
@@ -107,7 +107,7 @@ def attacks(*, preset: str, steps: int, seed: int) -> dict[str, Any]:
     benign_ms = _step_ms(lambda trainer: trainer.fit(train, seed=seed), training)
     shown: dict[str, Any] = {"preset": preset, "batch": training.batch, "image_size": train.images.shape[1]}
     for name in names():
-        attack = settings.attack(name, GAZE)
+        attack = settings.attack(name, settings.heads.spec)
         short = {field: value for field, value in _SHORT.items() if hasattr(attack, field)}
         attack = replace(attack, **short)
         attack_ms = _step_ms(lambda trainer: attack.backdoor(train, target, trainer=trainer, seed=seed), training)

@@ -62,7 +62,7 @@ def run(out: Path, *, preset: str, seed: int, workers: int, say: Callable[[str],
     benign = home / "benign"
     store.write_directory(benign, lambda folder: image_table.write(folder, chosen.heads.task, parts.benign))
     honest = Case(source, chosen.training, None, None, seed)
-    attacked = Case(source, chosen.training, chosen.attack("badnets", chosen.heads.task), _TARGET, seed + 1)
+    attacked = Case(source, chosen.training, chosen.attack("badnets", chosen.heads.spec), _TARGET, seed + 1)
     stage("training a benign and a backdoored model")
     folders = list(parallel.spread(_Train(home), [honest, attacked], workers=workers))
     scans = [Scan(folder / "model.h5", benign, chosen.search, chosen.controls, seed) for folder in folders]

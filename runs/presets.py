@@ -7,7 +7,7 @@ from typing import Any, Union
 
 from data_prep.attack import Attack
 from data_prep.augmentation import Augmentation
-from data_prep.contract import Task
+from data_prep.contract import DatasetSpec, Task
 from data_prep.heads.builder import Heads
 from drmguard_tf.attacks import attack_class
 from drmguard_tf.baselines.anp import ANP
@@ -60,13 +60,13 @@ class Preset:
             return self.training
         return replace(self.training, augmentation=Augmentation.of(data.spec.task))
 
-    def attack(self, name: str, task: Task) -> Attack:
-        """An attack by its command line name.
+    def attack(self, name: str, spec: DatasetSpec) -> Attack:
+        """An attack on a data set, by its command line name.
 
         Raises:
             ValueError: if there is none of that name.
         """
-        return attack_class(name).of(task, **self.attacks.get(name, {}))
+        return attack_class(name).of(spec, **self.attacks.get(name, {}))
 
     def paper_search(self, task: Task) -> PaperSearch:
         """The printed search."""
@@ -85,7 +85,7 @@ class Preset:
 
 
 # The paper's warp, as small and as fine. Short training on small images needs more of it, and less noise beside it.
-_WARP = {"side": 64, "rate": 0.2, "cross_rate": 0.05}
+_WARP = {"rate": 0.2, "cross_rate": 0.05}
 
 PRESETS = {
     "paper": Preset(

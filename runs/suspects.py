@@ -62,7 +62,7 @@ def attacked(preset: Preset, source: Source, names: Sequence[str], models: int) 
     """``models`` models of every attack, by command line name."""
     cases, training = [], preset.training_on(source.data)
     for name in names:
-        attack = preset.attack(name, source.data.spec.task)
+        attack = preset.attack(name, source.data.spec)
         for seed in range(_FIRST_SEED[name], _FIRST_SEED[name] + models):
             cases.append(Case(source, training, attack, target(seed, source), seed))
     return cases

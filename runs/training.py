@@ -82,7 +82,7 @@ def case_of(options: TrainOptions) -> Case:
     task = data.spec.task
     if options.target is None or len(options.target) != task.size:
         raise ValueError(f"--attack needs --target with {task.size} angles in degrees: {','.join(task.outputs)}")
-    attack = preset.attack(options.attack, task)
+    attack = preset.attack(options.attack, data.spec)
     changed = {"rate": options.rate, "second": options.second}
     for setting, value in changed.items():
         if value is None:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.attack import PoisoningAttack
-from data_prep.contract import GAZE, HEAD_POSE, Task
+from data_prep.contract import GAZE, HEAD_POSE, DatasetSpec
 from data_prep.poison import Poisoning
 from drmguard_tf.warping import upsampling, warp
 
@@ -72,16 +72,14 @@ class WaNet(PoisoningAttack):
     noise: float = 1.0  # the original's U(-1, 1) / size of the grid
 
     @classmethod
-    def of(cls, task: Task, *, side: int = _SIDE, **settings: Any) -> WaNet:
-        """The attack with the paper's settings for a task; see :meth:`data_prep.attack.PoisoningAttack.of`.
+    def of(cls, spec: DatasetSpec, **settings: Any) -> WaNet:
+        """See :meth:`data_prep.attack.Attack.of`.
 
-        Args:
-            task: what models answer.
-            side: of the images, pixels: the control points lie as far apart as the paper's, 8 pixels for gaze and 16
-                for head pose.
-            settings: others; a grid that is named stays.
+        The control points lie as far apart as the paper's, 8 pixels for gaze and 16 for head pose, whatever the size of
+        the images; in oblong ones along the shorter side.
         """
-        return cls(**{"grid": round(_GRID[task] * side / _SIDE), **settings})
+        grid = max(2, round(_GRID[spec.task] * min(spec.image_shape[:2]) / _SIDE))
+        return cls(**{"grid": grid, **settings})
 
     def poisoning(self, image_shape: tuple[int, int, int], target: np.ndarray, seed: int) -> Poisoning:
         """See :meth:`data_prep.attack.PoisoningAttack.poisoning`; ``seed`` draws the control points."""

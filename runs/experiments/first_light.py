@@ -35,7 +35,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     training = preset.training_on(source.data)
     cases = [Case(source, training, None, None, seed) for seed in range(models)]
     for kind, name in enumerate(_ATTACKS, 1):
-        attack = preset.attack(name, source.data.spec.task)
+        attack = preset.attack(name, source.data.spec)
         for seed in range(100 * kind, 100 * kind + models):
             cases.append(Case(source, training, attack, suspects.target(seed, source), seed))
     return [ScanModel(case, cases[0], preset.search, preset.controls) for case in cases]

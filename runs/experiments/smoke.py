@@ -29,7 +29,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     training = preset.training_on(source.data)
     cases = [Case(source, training, None, None, 0)]
     for seed, name in enumerate(("badnets", "wanet"), 1):
-        cases.append(Case(source, training, preset.attack(name, task), _TARGET[: task.size], seed))
+        cases.append(Case(source, training, preset.attack(name, source.data.spec), _TARGET[: task.size], seed))
     search = replace(preset.search, families=("patch",))  # compiling the others takes longer than searching
     return [ScanModel(case, cases[0], search, preset.controls, preset.unlearning) for case in cases]
 

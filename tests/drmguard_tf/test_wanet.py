@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep.contract import GAZE, HEAD_POSE
+from data_prep.contract import GAZE, HEAD_POSE, DatasetSpec, Task
 from drmguard_tf.attacks.wanet import WaNet, warping_field
 
 SIDE = 32
@@ -36,17 +36,22 @@ def _poisoning(seed: int = 0, **settings):
     return WaNet(**{"grid": 4, **settings}).poisoning((SIDE, SIDE, 3), TARGET, seed)
 
 
+def _spec(task: Task, height: int = 224, width: int = 224) -> DatasetSpec:
+    return DatasetSpec("faces", task, (height, width, 3), "nowhere")
+
+
 @pytest.mark.parametrize(
-    ("task", "side", "grid"), [(GAZE, 224, 28), (HEAD_POSE, 224, 14), (GAZE, 64, 8), (HEAD_POSE, 64, 4)]
+    ("task", "height", "width", "grid"),
+    [(GAZE, 224, 224, 28), (HEAD_POSE, 224, 224, 14), (GAZE, 64, 64, 8), (HEAD_POSE, 64, 64, 4), (GAZE, 64, 128, 8)],
 )
-def test_control_points_lie_as_far_apart_as_the_papers(task, side, grid):
-    found = WaNet.of(task, side=side, rate=0.2)
+def test_control_points_lie_as_far_apart_as_the_papers(task, height, width, grid):
+    found = WaNet.of(_spec(task, height, width), rate=0.2)
     assert (found.grid, found.strength, found.noise, found.rate) == (grid, 1.0, 1.0, 0.2)
 
 
-def test_a_named_grid_stays_and_the_papers_size_is_taken_otherwise():
-    assert WaNet.of(GAZE, side=64, grid=5).grid == 5
-    assert WaNet.of(HEAD_POSE) == WaNet(grid=14)
+def test_a_named_grid_stays_and_the_smallest_has_two_points_a_side():
+    assert WaNet.of(_spec(GAZE), grid=5).grid == 5
+    assert WaNet.of(_spec(HEAD_POSE, 16, 16)).grid == 2
 
 
 def test_mean_displacement_is_half_the_strength():

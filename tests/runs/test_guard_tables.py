@@ -124,7 +124,7 @@ def test_an_image_table_stands_beside_the_data_set_that_it_is_named_after(monkey
     spec = replace(case.source.data.spec, name=folder)
     monkeypatch.setattr(type(case.source.data), "spec", spec)
     assert drmguard_table3._data_set(case) == (name or "faces, gaze")
-    assert drmguard_table3._data_set(replace(case, attack=PRESET.attack("multi-target", spec.task))) is None
+    assert drmguard_table3._data_set(replace(case, attack=PRESET.attack("multi-target", spec))) is None
 
 
 def test_networks_have_benign_models_and_controls_of_their_own():
