@@ -1,7 +1,7 @@
 """DRMGuard, Table 10: attack error AE and clean error RE of every attack; with the AE of Table 9 and App. A.8.
 
 Gaze and head pose, at least 3 models per kind. Aimed at: AE of at most 4 degrees, RE within 15 % of the benign models'.
-The figures of a run are in MEASURED.md.
+With cpu that holds but for RE of multi-target and adaptive WaNet, 16 to 26 % above: see MEASURED.md.
 
     drmguard reproduce run drmguard_table10 --preset cpu                synthetic heads; 54 models, a training each
     drmguard reproduce run drmguard_table10 --preset cpu --data TABLE   the task of an image table alone

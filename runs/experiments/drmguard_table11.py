@@ -2,7 +2,8 @@
 
 Gaze, as in the paper; 10 benign models and 10 of multi-target WaNet, those of drmguard_table10. How well both backdoors
 took stands beside it: a model whose second one failed has one backdoor. Aimed at: accuracy 0.95, and every estimate at
-one of the two targets. Run as smoke only.
+one of the two targets. With two models of each kind all are right; of each model's two runs for a warp one finds the
+one backdoor, one the other (MEASURED.md).
 
     drmguard reproduce run drmguard_table11 --preset cpu --models 3      6 scans
     drmguard reproduce run drmguard_table11 --preset cpu --data TABLE    on an image table
