@@ -84,7 +84,7 @@ class Preset:
         return {"fine-tuning": FineTuning(budget), "fine-pruning": FinePruning(budget=budget), "anp": self.anp}
 
 
-# The paper's warp, as small and as fine. Short training on small images needs more of it, and less noise beside it.
+# The paper's warp, as small and as fine; from a tenth of the images short training does not learn it.
 _WARP = {"rate": 0.2, "cross_rate": 0.05}
 
 PRESETS = {
