@@ -10,9 +10,11 @@ from data_prep.contract import GAZE, Split
 from data_prep.threat import Backdoored
 from drmguard_tf import metrics
 from drmguard_tf.attacks.input_aware import (
+    GENERATORS,
     GeneratedTrigger,
     InputAware,
     InputAwareStep,
+    _MaskTraining,
     mixed,
     sameness,
     sharpened,
@@ -22,7 +24,7 @@ from drmguard_tf.training import ARCHITECTURES
 from tests.drmguard_tf import tiny
 
 TARGET = np.float32([0.4, -0.4])
-LIGHT = {"generator": "light", "mask_steps": 3}
+NARROW = {"generator": "narrow", "mask_steps": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def _networks(monkeypatch):
 
 
 def _step(model=None, **settings) -> InputAwareStep:
-    attack, network = InputAware(**{**LIGHT, **settings}), trigger_network((16, 16, 3), "light", seed=0)
+    attack, network = InputAware(**{**NARROW, **settings}), trigger_network((16, 16, 3), "narrow", seed=0)
     common = (model or tiny.network((16, 16, 3), 2), tiny.trainer().training, None, 0, tf.distribute.get_strategy())
     return InputAwareStep(*common, attack=attack, network=network, target=tf.constant(TARGET))
 
@@ -61,16 +63,18 @@ def test_one_image_has_no_pair_and_a_finite_gradient():
 
 
 def test_the_mask_learns_to_cover_the_share_it_may():
-    attack = InputAware(generator="light", mask_steps=60, generator_rate=0.02, density=0.1)
+    attack = InputAware(**{**NARROW, "mask_steps": 60}, generator_rate=0.02, density=0.1)
     made = attack.backdoor(tiny.data(), TARGET, trainer=tiny.trainer(), seed=0)
     images = tf.constant(tiny.data().images / np.float32(255))
-    before = sharpened(trigger_network((16, 16, 3), "light", seed=0)(images)[..., -1:])
-    after = sharpened(made.network(images)[..., -1:])
+    before, after = (
+        sharpened(network.get_layer("mask")(images, training=True))
+        for network in (trigger_network((16, 16, 3), "narrow", seed=0), made.network)
+    )
     assert float(tf.reduce_mean(before)) > 0.3 and float(tf.reduce_mean(after)) < 0.15
 
 
 def test_triggers_differ_from_image_to_image_and_stay_in_range():
-    trigger = GeneratedTrigger(trigger_network((16, 16, 3), "light", seed=0))
+    trigger = GeneratedTrigger(trigger_network((16, 16, 3), "narrow", seed=0))
     images = tf.constant(tiny.data(4).images / np.float32(255))
     own, crossed = trigger(images), trigger.crossed(images, images[::-1])
     assert float(tf.reduce_min(own)) >= 0 and float(tf.reduce_max(own)) <= 1
@@ -85,6 +89,30 @@ def test_gradients_are_cleared_or_summed_up():
         for _ in range(3):
             seen = step._accumulated(gradient)
         np.testing.assert_allclose(seen[0], np.full(seen[0].shape, expected))
+
+
+def test_rates_of_pattern_and_mask_fall_to_a_tenth_at_their_milestones():
+    step = _step(milestones=(0.5,), generator_rate=0.2)
+    half = step.steps // 2
+    mask = _MaskTraining(step.mask, InputAware(generator="narrow", mask_steps=10, mask_milestones=(0.4, 0.8)))
+    for rate, expected in (
+        (step.pattern_optimizer.learning_rate, {half: 0.2, half + 1: 0.02}),
+        (mask.optimizer.learning_rate, {4: 0.01, 5: 0.001, 8: 0.001, 9: 0.0001}),
+    ):
+        for done, value in expected.items():
+            assert float(rate(tf.constant(done))) == pytest.approx(value)
+
+
+def test_an_attack_without_milestones_has_the_name_it_had_before_there_were_any():
+    assert "milestones" not in repr(InputAware(milestones=(), mask_milestones=()))
+    assert "mask_milestones=(0.4, 0.8)" in repr(InputAware(milestones=()))
+
+
+def test_the_narrow_generator_is_the_papers_with_a_quarter_of_the_features():
+    paper, narrow = (GENERATORS[name]((16, 16, 3), 1, name=name) for name in ("paper", "narrow"))
+    widths = [[layer.filters for layer in made.layers if hasattr(layer, "filters")] for made in (paper, narrow)]
+    assert widths[0] == [32, 32, 64, 64, 128, 128, 128, 128, 64, 64, 32, 32, 1]
+    assert widths[1] == [8, 8, 16, 16, 32, 32, 32, 32, 16, 16, 8, 8, 1]
 
 
 def test_a_step_trains_model_and_pattern_and_leaves_the_mask():
@@ -110,7 +138,7 @@ def test_a_trigger_of_another_image_does_not_fire():
             asked.append((images.numpy(), targets.numpy()))
             return super().loss(images, targets, roles)
 
-    attack, network = InputAware(rate=0.25, cross_rate=0.25, **LIGHT), trigger_network((16, 16, 3), "light", seed=0)
+    attack, network = InputAware(rate=0.25, cross_rate=0.25, **NARROW), trigger_network((16, 16, 3), "narrow", seed=0)
     common = (tiny.network((16, 16, 3), 2), tiny.trainer().training, None, 0, tf.distribute.get_strategy())
     step = Recording(*common, attack=attack, network=network, target=tf.constant(TARGET))
     step.update(tf.constant(train.images), tf.constant(train.targets), tf.zeros(16, tf.int8))
@@ -118,14 +146,16 @@ def test_a_trigger_of_another_image_does_not_fire():
     # 4 of 16 are poisoned and get the target; 4 are crossed and keep their label, as the other 8
     np.testing.assert_allclose(targets, np.concatenate([np.tile(TARGET, (4, 1)), train.targets[4:]]))
     pixel = tf.constant(train.images / np.float32(255))
-    fresh = GeneratedTrigger(trigger_network((16, 16, 3), "light", seed=0))
-    np.testing.assert_allclose(seen[:4], fresh(pixel)[:4], atol=1e-5)
-    np.testing.assert_allclose(seen[4:8], fresh.crossed(pixel[4:8], pixel[5:9]), atol=1e-5)
+    fresh = trigger_network((16, 16, 3), "narrow", seed=0)
+    donors = tf.concat([pixel[:4], pixel[5:9]], axis=0)
+    masks = sharpened(fresh.get_layer("mask")(donors, training=False))
+    patterns = fresh.get_layer("pattern")(donors, training=True)  # normalised by this batch
+    np.testing.assert_allclose(seen[:8], mixed(pixel[:8], patterns, masks), atol=1e-5)
     np.testing.assert_array_equal(seen[8:], pixel[8:])
 
 
 def test_cross_error_is_the_error_to_the_true_label():
-    made = InputAware(**LIGHT).backdoor(tiny.data(), TARGET, trainer=tiny.trainer(), seed=0)
+    made = InputAware(**NARROW).backdoor(tiny.data(), TARGET, trainer=tiny.trainer(), seed=0)
     data = tiny.data(6)
     images = data.images / np.float32(255)
     crossed = made.model(made.trigger.crossed(tf.constant(images), tf.constant(np.roll(images, 1, axis=0))))
@@ -140,7 +170,7 @@ def test_a_trigger_that_is_the_same_for_all_images_has_no_cross_error():
 
 def test_a_batch_without_poison_is_refused():
     with pytest.raises(ValueError, match="leave a batch of 10 without poison; the least that does not is 0.1"):
-        InputAware(rate=0.01, **LIGHT).backdoor(tiny.data(), TARGET, trainer=tiny.trainer(), seed=0)
+        InputAware(rate=0.01, **NARROW).backdoor(tiny.data(), TARGET, trainer=tiny.trainer(), seed=0)
 
 
 @pytest.mark.parametrize("settings", [{"rate": 0.0}, {"rate": 0.7, "cross_rate": 0.7}, {"density": 0.0}])
@@ -150,7 +180,7 @@ def test_impossible_shares_are_refused(settings):
 
 
 def test_an_unknown_generator_is_refused():
-    with pytest.raises(ValueError, match="choose from paper, light"):
+    with pytest.raises(ValueError, match="choose from paper, narrow, light"):
         InputAware(generator="large")
 
 
