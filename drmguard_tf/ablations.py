@@ -11,8 +11,7 @@ from data_prep.journal import NO_JOURNAL, Journal
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.reference import Reference
 from drmguard_tf.reversal import Run, Search
-from drmguard_tf.steered import Ratio, SteeredReversal, SteeredSearch
-from drmguard_tf.stimulation import Channel
+from drmguard_tf.steered import Ratio, SteeredReversal, SteeredSearch, Wake
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class WithoutRav(SteeredSearch):
     A run counts when the output variance ratio has met the bound, since RAV is not sought any more.
     """
 
-    def reversal(self, reference: Reference, family: str, seed: int, channel: Channel | None = None) -> SteeredReversal:
+    def reversal(self, reference: Reference, family: str, seed: int, wake: Wake | None = None) -> SteeredReversal:
         """As :meth:`SteeredSearch.reversal`."""
-        return _WithoutRav(reference, self.start(reference, family, seed), self, seed, channel)
+        return _WithoutRav(reference, self.start(reference, family, seed), self, seed, wake)
 
 
 class _WithoutRav(SteeredReversal):

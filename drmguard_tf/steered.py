@@ -6,7 +6,8 @@ falls when one of them does not. Both enter as ratios to their benign values, so
 task. Half of the runs start with a wide bound on the output variance and a small weight, so that some collapse is found
 first, and tighten on the way; they ask for nothing in feature space, where an attacker who knows the method keeps his
 trigger apart. The others start tight and ask for both. Where the suspect has a compromised channel, the generators of
-the latter wake it first. What was found is shown to benign models, where there are some.
+the latter wake it first, and all generators where several channels speak. What was found is shown to benign models,
+where there are some.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import tensorflow as tf
 
@@ -54,7 +55,7 @@ class SteeredSearch:
             is further from its bound.
         spacings: of the warp's grids, pixels, the coarsest first.
         waking: share of a generator's steps in which runs with an odd seed wake a compromised channel, if there is one
-            (:mod:`drmguard_tf.stimulation`); 0 looks for none.
+            (:mod:`drmguard_tf.stimulation`), and all runs where several channels speak; 0 looks for none.
         every_rav: whether runs with an even seed ask for the ratio of angle variance too.
     """
 
@@ -124,10 +125,11 @@ class SteeredSearch:
         early = any(map(_early, restarts))
         looks = self.waking > 0 and "generator" in self.families  # whatever the seed, so that controls tell alike
         told = channels(reference, self.output_bound) if looks else None
-        channel = told.compromised if told and early else None
+        wake = Wake(told.compromised, told.several) if told and told.compromised else None
+        wake = wake if wake and any(map(wake.by, restarts)) else None
         square = collapsing_square(reference, self.bound) if early and "patch" in self.families else None
         tasks = [
-            self._task(reference, family, restarts[first::per_family], journals, channel, square)
+            self._task(reference, family, restarts[first::per_family], journals, wake, square)
             for family in sorted(self.families, key=self.steps_of, reverse=True)  # a long run begun last ends alone
             for first in range(per_family)
         ]
@@ -145,12 +147,12 @@ class SteeredSearch:
         family: str,
         seeds: Sequence[int],
         journals: Callable[[str], Journal],
-        channel: Optional[Channel],
+        wake: Optional[Wake],
         square: Optional[Square],
     ) -> Callable[[Progress], list[Run]]:
         """Runs of one family, one after the other, ready to begin: traced, and with their starts drawn."""
-        channel, square = channel if family == "generator" else None, square if family == "patch" else None
-        reversal, steps = self.reversal(reference, family, seeds[0], channel), self.steps_of(family)
+        wake, square = wake if family == "generator" else None, square if family == "patch" else None
+        reversal, steps = self.reversal(reference, family, seeds[0], wake), self.steps_of(family)
         reversal.trace()
         starts = [self.start(reference, family, seed, square) for seed in seeds]
 
@@ -159,17 +161,18 @@ class SteeredSearch:
             for seed, start in zip(seeds, starts):
                 journal, told = journals(f"{family}-{seed}"), _after(len(runs) * steps, progress)
                 run = reversal.run(steps, start, seed, told, journal)
-                woken, begun = (str(hint) if hint and _early(seed) else None for hint in (channel, square))
+                woken = str(wake.channel) if wake and wake.by(seed) else None
+                begun = str(square) if square and _early(seed) else None
                 runs.append(run._replace(woken=woken, square=begun))
             return runs
 
         return search
 
     def reversal(
-        self, reference: Reference, family: str, seed: int, channel: Optional[Channel] = None
+        self, reference: Reference, family: str, seed: int, wake: Optional[Wake] = None
     ) -> SteeredReversal:
-        """A run of one family before its first step; ``channel`` is what runs with an odd seed wake first."""
-        return SteeredReversal(reference, self.start(reference, family, seed), self, seed, channel)
+        """A run of one family before its first step; ``wake`` is what is woken first."""
+        return SteeredReversal(reference, self.start(reference, family, seed), self, seed, wake)
 
     def start(self, reference: Reference, family: str, seed: int, square: Optional[Square] = None) -> ReversedTrigger:
         """A trigger of one family before its first step; ``square`` is what patches with an odd seed begin as."""
@@ -179,6 +182,22 @@ class SteeredSearch:
         if isinstance(trigger, UniversalPatch) and square and _early(seed):
             trigger.begin(square)
         return trigger
+
+
+class Wake(NamedTuple):
+    """What generators wake first.
+
+    Attributes:
+        channel: a compromised one.
+        always: whether all runs do, not only those with an odd seed.
+    """
+
+    channel: Channel
+    always: bool
+
+    def by(self, seed: int) -> bool:
+        """Whether the run of a seed does."""
+        return self.always or _early(seed)
 
 
 def _early(seed: int) -> bool:
@@ -199,12 +218,12 @@ class SteeredReversal(Reversal):
         trigger: ReversedTrigger,
         options: SteeredSearch,
         seed: int,
-        channel: Optional[Channel] = None,
+        wake: Optional[Wake] = None,
     ) -> None:
         rate = FAMILIES[trigger.name].learning_rate
         super().__init__(reference, trigger, learning_rate=rate, batch=options.batch, seed=seed)
-        self.options, self.steps, self.channel = options, options.steps_of(trigger.name), channel
-        self.inside = None if channel is None else waking(reference, channel)
+        self.options, self.steps, self.wake = options, options.steps_of(trigger.name), wake
+        self.inside = None if wake is None else waking(reference, wake.channel)
         self.weight = tf.Variable(options.start_weight, name="weight")
         self.heeded = tf.Variable(1.0, name="heeded")  # 1 where the ratio of angle variance is asked for, else 0
         self.age = tf.Variable(0.0, name="age")  # steps done; runs that begin at the tight bound are past it
@@ -214,7 +233,7 @@ class SteeredReversal(Reversal):
     def restart(self, start: ReversedTrigger, seed: int) -> None:
         super().restart(start, seed)
         early, tightness = _early(seed), self.options.bound / self.options.output_bound
-        wakes = early and self.channel is not None
+        wakes = self.wake is not None and self.wake.by(seed)
         self.weight.assign(self.options.start_weight * (tightness if early and not wakes else 1.0))
         self.heeded.assign(1.0 if early or self.options.every_rav else 0.0)
         self.recent.assign(1.0)
@@ -230,9 +249,9 @@ class SteeredReversal(Reversal):
 
     def objective(self, terms: Terms) -> tf.Tensor:
         collapsed = sum(self.ratios(terms.rav, terms.spread, self.tightened())) + self.weight * terms.cost
-        if self.channel is None:
+        if self.wake is None:
             return collapsed
-        awake = tf.reduce_mean(tf.minimum(terms.inside[0] / self.channel.level, 1.0))
+        awake = tf.reduce_mean(tf.minimum(terms.inside[0] / self.wake.channel.level, 1.0))
         return tf.where(self.waking > 0, self.weight * terms.cost - awake, collapsed)
 
     def steer(self, terms: Terms) -> None:

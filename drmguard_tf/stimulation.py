@@ -8,7 +8,7 @@ changes may get no hint of it. Several channels that come close to that are evid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -25,6 +25,8 @@ _FACTOR = 4.0  # how many times that a channel is stimulated to; as far as trigg
 _DORMANT = 0.01  # share of a strong value that benign images give a dormant channel at most, in the mean
 _RESTING = 0.1  # the same of channels that are looked at at all
 _SEVERAL = 5  # channels that speak for a model (reports say five): single ones rest and decide in some benign models
+_SPEAKING = 0.02  # share of the fifth at which they do; least of 24 benign controls of the small network: 0.033
+_LOOSER = 2.0  # times the bound on the output variance for a compromised channel of a model in which several speak
 _LEAST = 1e-6  # share that is told apart from nothing
 _ACTIVATIONS = (
     tf.keras.layers.Activation,
@@ -62,8 +64,8 @@ class Channels(NamedTuple):
     """What the channels of a model tell.
 
     Attributes:
-        compromised: a channel that is dormant on benign images and collapses the outputs when it is stimulated; None
-            where there is none.
+        compromised: a channel that is dormant on benign images and collapses the outputs when it is stimulated, or all
+            but collapses them where several speak; None where there is none.
         share: what benign images make of a channel and what its stimulation leaves of the output variance, the larger
             of the two; that of the fifth channel, the smallest first, and 0.1 at most. Small in a model that has
             several channels which rest and can decide alone.
@@ -71,6 +73,11 @@ class Channels(NamedTuple):
 
     compromised: Optional[Channel]
     share: float
+
+    @property
+    def several(self) -> bool:
+        """Whether several channels speak: one may rest and decide by chance, five at once hardly."""
+        return self.share <= _SPEAKING
 
 
 def channels(reference: Reference, bound: float) -> Channels:
@@ -84,11 +91,18 @@ def channels(reference: Reference, bound: float) -> Channels:
         bound: on the output variance that a compromised channel leaves, as a share of that of benign images.
     """
     found = list(stimulate(reference, most=_RESTING))
-    dormant = [channel for channel in found if channel.use <= _DORMANT and channel.spread <= bound]
-    deepest = [channel for channel in dormant if channel.layer == dormant[-1].layer]
     shares = sorted(max(channel.use, channel.spread) for channel in found)
     share = min([*shares, *[_RESTING] * _SEVERAL][_SEVERAL - 1], _RESTING)
-    return Channels(min(deepest, key=lambda channel: channel.spread, default=None), max(share, _LEAST))
+    told = Channels(_compromised(found, bound), max(share, _LEAST))
+    if told.compromised is None and told.several:
+        return told._replace(compromised=_compromised(found, _LOOSER * bound))
+    return told
+
+
+def _compromised(found: Sequence[Channel], bound: float) -> Optional[Channel]:
+    dormant = [channel for channel in found if channel.use <= _DORMANT and channel.spread <= bound]
+    deepest = [channel for channel in dormant if channel.layer == dormant[-1].layer]
+    return min(deepest, key=lambda channel: channel.spread, default=None)
 
 
 def stimulate(reference: Reference, *, most: float = np.inf) -> Iterator[Channel]:

@@ -13,7 +13,7 @@ from data_prep.threat import Suspect
 from drmguard_tf.models import ARCHITECTURES
 from drmguard_tf.reference import Reference, examine
 from drmguard_tf.reversal import Terms
-from drmguard_tf.steered import SteeredReversal, SteeredSearch
+from drmguard_tf.steered import SteeredReversal, SteeredSearch, Wake
 from drmguard_tf.stimulation import Channel, channels, stimulate, waking
 
 layers = tf.keras.layers
@@ -88,6 +88,26 @@ def test_what_channels_tell_is_the_fifth_of_them(monkeypatch, compromised_one):
     nothing = [channel._replace(use=0.0, spread=0.0) for channel in found]
     monkeypatch.setattr("drmguard_tf.stimulation.stimulate", lambda *_, **__: iter(nothing))
     assert channels(compromised_one, bound=0.01).share == 1e-6
+
+
+def test_where_five_speak_one_that_all_but_collapses_the_outputs_is_compromised(monkeypatch, compromised_one):
+    pairs = [(0.005, 0.015), (0.001, 0.019), (0.001, 0.025), (0.015, 0.001), (0.02, 0.02), (0.02, 0.02)]
+    found = [Channel("relu", place, 1.0, use, spread, np.zeros(2)) for place, (use, spread) in enumerate(pairs)]
+    for few, place in ((found, 0), (found[:4], None)):  # 3 has the least spread, but benign images use it
+        monkeypatch.setattr("drmguard_tf.stimulation.stimulate", lambda *_, few=few, **__: iter(few))
+        told = channels(compromised_one, bound=0.01)
+        assert told.several == (place is not None) and told.compromised == (found[place] if told.several else None)
+    strict = [*found[1:], found[0]._replace(spread=0.009)]  # one within the bound goes before all others
+    monkeypatch.setattr("drmguard_tf.stimulation.stimulate", lambda *_, **__: iter(strict))
+    assert channels(compromised_one, bound=0.01).compromised == strict[-1]
+
+
+def test_where_several_speak_every_generator_wakes(compromised_one, monkeypatch):
+    told = channels(compromised_one, bound=0.01)
+    for share, woken in ((0.02, ["second[1]", "second[1]"]), (0.03, [None, "second[1]"])):
+        monkeypatch.setattr("drmguard_tf.steered.channels", lambda *_, share=share: told._replace(share=share))
+        assert [run.woken for run in BRIEF.run(compromised_one, seed=0)] == woken
+        assert replace(BRIEF, restarts=1).run(compromised_one, seed=2)[0].woken == woken[0]
 
 
 def test_a_model_whose_dormant_channel_does_nothing_is_not(compromised_one):
@@ -167,11 +187,11 @@ def test_what_wakes_a_channel_is_what_goes_into_its_activation(compromised_one):
 @pytest.fixture
 def reversal(compromised_one) -> SteeredReversal:
     channel = channels(compromised_one, bound=0.01).compromised
-    return BRIEF.reversal(compromised_one, "generator", 0, channel)
+    return BRIEF.reversal(compromised_one, "generator", 0, Wake(channel, always=False))
 
 
 def test_a_waking_run_weighs_its_cost_against_how_awake_the_channel_is(compromised_one, reversal):
-    level = reversal.channel.level
+    level = reversal.wake.channel.level
     inside = tf.constant([[[-level, level / 2], [level, 4 * level]]])  # more than the level counts as the level
     terms = Terms(tf.constant(0.5), tf.constant(0.3), tf.constant(0.04), tf.zeros((1, 2)), [inside])
     reversal.restart(BRIEF.start(compromised_one, "generator", 1), 1)
@@ -194,7 +214,7 @@ def test_nothing_is_steered_while_a_channel_is_woken(compromised_one, reversal):
 
 def test_an_interrupted_run_goes_on_waking(compromised_one, reversal, tmp_path):
     """All that a step depends on is in the state: another reversal that is given it takes the same next step."""
-    twin = BRIEF.reversal(compromised_one, "generator", 0, reversal.channel)
+    twin = BRIEF.reversal(compromised_one, "generator", 0, reversal.wake)
     for each in (reversal, twin):
         each.restart(BRIEF.start(compromised_one, "generator", 1), 1)
     for _ in range(3):
@@ -233,7 +253,7 @@ def test_waking_wakes(compromised_one):
     options = SteeredSearch(families=("generator",), restarts=1, steps=60, batch=8)
     reference = compromised_one._replace(attention=tf.zeros_like(compromised_one.attention))  # no pixel is protected
     channel = list(stimulate(reference))[1]
-    reversal = options.reversal(reference, "generator", 1, channel._replace(level=0.1))
+    reversal = options.reversal(reference, "generator", 1, Wake(channel._replace(level=0.1), always=False))
     reversal.restart(options.start(reference, "generator", 1), 1)
     for _ in range(options.steps_of("generator") // 4):
         reversal.step()
