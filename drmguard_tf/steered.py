@@ -168,9 +168,7 @@ class SteeredSearch:
 
         return search
 
-    def reversal(
-        self, reference: Reference, family: str, seed: int, wake: Optional[Wake] = None
-    ) -> SteeredReversal:
+    def reversal(self, reference: Reference, family: str, seed: int, wake: Optional[Wake] = None) -> SteeredReversal:
         """A run of one family before its first step; ``wake`` is what is woken first."""
         return SteeredReversal(reference, self.start(reference, family, seed), self, seed, wake)
 
