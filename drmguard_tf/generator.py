@@ -8,13 +8,14 @@ layers = tf.keras.layers
 
 
 def paper_generator(
-    image_shape: tuple[int, int, int], channels: int | None = None, *, name: str = "paper_generator"
+    image_shape: tuple[int, int, int], channels: int | None = None, *, width: int = 32, name: str = "paper_generator"
 ) -> tf.keras.Model:
     """The encoder-decoder of DRMGuard's App. A.10, after the input-aware attack's.
 
     Args:
         image_shape: (H, W, C), H and W divisible by 8.
         channels: of what is made; None takes C.
+        width: features at full size, twice and four times as many below; the paper's by default.
         name: of the model.
 
     Returns:
@@ -29,13 +30,13 @@ def paper_generator(
         )
     images = tf.keras.Input(image_shape)
     x = images
-    for width in (32, 64, 128):
-        x = layers.MaxPooling2D()(_convolution(_convolution(x, width), width))
-    x = _convolution(x, 128)
-    for width, after in ((128, 64), (64, 32)):
+    for features in (width, 2 * width, 4 * width):
+        x = layers.MaxPooling2D()(_convolution(_convolution(x, features), features))
+    x = _convolution(x, 4 * width)
+    for features in (4 * width, 2 * width):
         x = layers.UpSampling2D(interpolation="bilinear")(x)
-        x = _convolution(_convolution(x, width), after)
-    x = _convolution(layers.UpSampling2D(interpolation="bilinear")(x), 32)
+        x = _convolution(_convolution(x, features), features // 2)
+    x = _convolution(layers.UpSampling2D(interpolation="bilinear")(x), width)
     x = layers.BatchNormalization()(layers.Conv2D(channels or image_shape[2], 3, padding="same")(x))
     x = layers.Activation("tanh")(x)
     return tf.keras.Model(images, layers.Rescaling(1 / (2 + 1e-7), offset=0.5)(x), name=name)

@@ -212,7 +212,7 @@ class TrainingStep(tf.Module):
         self.boundaries = [int(share * options.steps) for share in options.milestones]
         self.steps = options.steps
         self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self.optimizer = Adam(_Phases(options.learning_rate, self.boundaries, self.skipped))
+        self.optimizer = Adam(Phases(options.learning_rate, self.boundaries, self.skipped))
         self.optimizer.prepare(model.trainable_variables)
         self.random = tf.random.Generator.from_seed(seed)
         self.poisoning = poisoning
@@ -274,7 +274,7 @@ class TrainingStep(tf.Module):
         return images, targets
 
 
-class _Phases(tf.keras.optimizers.schedules.LearningRateSchedule):
+class Phases(tf.keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that falls to a tenth after each boundary, counted in steps done or skipped."""
 
     def __init__(self, rate: float, boundaries: list[int], skipped: tf.Variable) -> None:

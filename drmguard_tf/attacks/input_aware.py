@@ -7,7 +7,7 @@ that only the image's own trigger fires.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -22,9 +22,13 @@ from data_prep.contract import Split
 from data_prep.threat import Backdoored
 from drmguard_tf.generator import light_generator, paper_generator
 from drmguard_tf.optimizers import Adam
-from drmguard_tf.training import TrainingStep
+from drmguard_tf.training import Phases, TrainingStep
 
-GENERATORS: dict[str, Callable[..., tf.keras.Model]] = {"paper": paper_generator, "light": light_generator}
+GENERATORS: dict[str, Callable[..., tf.keras.Model]] = {
+    "paper": paper_generator,
+    "narrow": partial(paper_generator, width=8),
+    "light": light_generator,
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,10 @@ class InputAware(Attack):
         rate: poisoned share of every batch, at least one image.
         cross_rate: share of every batch that gets another image's trigger and keeps its labels.
         generator: a name in :data:`GENERATORS`.
-        generator_rate: learning rate of pattern and mask network.
+        generator_rate: learning rate of pattern and mask network, at the start.
+        milestones: shares of the training at which the pattern network's learning rate falls to a tenth.
         mask_steps: steps of the mask network.
+        mask_milestones: shares of them at which its learning rate falls to a tenth.
         density: value of a mask, pixel by pixel, that costs nothing.
         mask_weight: of that cost; the smaller, the more of an image the masks cover.
         diversity: weight of the loss that makes patterns differ where images do.
@@ -48,7 +54,9 @@ class InputAware(Attack):
     cross_rate: float = 0.1  # the original's
     generator: str = "paper"
     generator_rate: float = 0.01  # the original's, with Adam's betas 0.5 and 0.9
+    milestones: tuple[float, ...] = (1 / 3, 1 / 2, 2 / 3, 5 / 6)  # epochs 200, 300, 400, 500 of 600 in the original
     mask_steps: int = 10_000  # 25 epochs of 50,000 images in batches of 128 in the original
+    mask_milestones: tuple[float, ...] = (0.4, 0.8)  # epochs 10 and 20
     density: float = 0.032  # the original's
     mask_weight: float = 100.0  # the original's
     diversity: float = 1.0  # the original's
@@ -161,7 +169,8 @@ class _MaskTraining(tf.Module):
     def __init__(self, network: tf.keras.Model, attack: InputAware) -> None:
         super().__init__()
         self.network, self.attack = network, attack
-        self.optimizer = _adam(attack, network)
+        none_skipped = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.optimizer = _adam(attack, network, attack.mask_milestones, attack.mask_steps, none_skipped)
 
     @tf.function
     def step(self, images: tf.Tensor) -> tf.Tensor:
@@ -186,7 +195,7 @@ class InputAwareStep(TrainingStep):
             raise ValueError("the input-aware attack trains on one device only; leave the strategy out")
         self.attack, self.target = attack, target
         self.pattern, self.mask = network.get_layer("pattern"), network.get_layer("mask")
-        self.pattern_optimizer = _adam(attack, self.pattern)
+        self.pattern_optimizer = _adam(attack, self.pattern, attack.milestones, self.steps, self.skipped)
         self.sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.pattern.trainable_variables]
 
     @property
@@ -223,7 +232,10 @@ class InputAwareStep(TrainingStep):
         return [total.assign_add(gradient) for total, gradient in zip(self.sums, gradients)]
 
 
-def _adam(attack: InputAware, network: tf.keras.Model) -> Adam:
-    optimizer = Adam(attack.generator_rate, beta_1=0.5, beta_2=0.9)
+def _adam(
+    attack: InputAware, network: tf.keras.Model, milestones: Sequence[float], steps: int, skipped: tf.Variable
+) -> Adam:
+    rate = Phases(attack.generator_rate, [int(share * steps) for share in milestones], skipped)
+    optimizer = Adam(rate, beta_1=0.5, beta_2=0.9)
     optimizer.prepare(network.trainable_variables)
     return optimizer
