@@ -108,15 +108,14 @@ PRESETS = {
             # With few labels that are near, the content explains them and the patch is not learned; where all of a wide
             # group is poisoned, no clean image is left there.
             "clean-label": {"nearness_deg": 25.0, "share": 0.6},
-            # The original's losses are weighed for classes: its diversity outweighs an L1 loss in radians, and its
-            # masks leave some images without a trigger.
+            # The original's diversity is weighed for classes and outweighs an L1 loss in radians. As in the original,
+            # as many images get another's trigger as their own.
             "input-aware": {
-                "generator": "light",
-                "generator_rate": 0.005,
-                "mask_weight": 5.0,
+                "generator": "narrow",
                 "mask_steps": 500,
                 "diversity": 0.05,
                 "rate": 0.2,
+                "cross_rate": 0.2,
             },
         },
         search=SteeredSearch(),

@@ -150,7 +150,7 @@ def test_impossible_shares_are_refused(settings):
 
 
 def test_an_unknown_generator_is_refused():
-    with pytest.raises(ValueError, match="choose from paper, light"):
+    with pytest.raises(ValueError, match="choose from paper, narrow, light"):
         InputAware(generator="large")
 
 
