@@ -1,4 +1,4 @@
-"""The generators: the paper's at any width, a light one, and a small one that starts at the identity."""
+"""The generators: the paper's, at any width, and a small one that starts at the identity."""
 
 from __future__ import annotations
 
@@ -40,30 +40,6 @@ def paper_generator(
     x = layers.BatchNormalization()(layers.Conv2D(channels or image_shape[2], 3, padding="same")(x))
     x = layers.Activation("tanh")(x)
     return tf.keras.Model(images, layers.Rescaling(1 / (2 + 1e-7), offset=0.5)(x), name=name)
-
-
-def light_generator(image_shape: tuple[int, int, int], channels: int, *, name: str) -> tf.keras.Model:
-    """An encoder-decoder without batch norm for two CPU cores, in the place of :func:`paper_generator`; ours.
-
-    Args:
-        image_shape: (H, W, C), H and W divisible by 4.
-        channels: of what is made.
-        name: of the model.
-
-    Returns:
-        Images in [0, 1] -> (B, H, W, channels) in [0, 1].
-
-    Raises:
-        ValueError: if a side is not divisible by 4.
-    """
-    if any(side % 4 for side in image_shape[:2]):
-        raise ValueError(f"the light generator halves images twice, so sides must be multiples of 4: {image_shape}")
-    images = tf.keras.Input(image_shape)
-    fine = _rectified(images, 16, strides=2)
-    coarse = _rectified(_rectified(fine, 32, strides=2), 32)
-    up = _rectified(layers.Concatenate()([layers.UpSampling2D(interpolation="bilinear")(coarse), fine]), 16)
-    x = layers.Conv2D(channels, 3, padding="same")(layers.UpSampling2D(interpolation="bilinear")(up))
-    return tf.keras.Model(images, layers.Rescaling(0.5, offset=0.5)(layers.Activation("tanh")(x)), name=name)
 
 
 def small_generator(image_shape: tuple[int, int, int]) -> tf.keras.Model:

@@ -137,7 +137,7 @@ PRESETS = {
             "adaptive": {"grid": 4, "strength": 2.0, "rate": 0.15, "cross_rate": 0.15},
             "multi-target": {"grid": 4, "strength": 2.0, "rate": 0.15, "cross_rate": 0.15},
             "clean-label": {"nearness_deg": 25.0, "steps": 5},
-            "input-aware": {"generator": "light", "mask_steps": 10},
+            "input-aware": {"generator": "narrow", "mask_steps": 10},
         },
         search=SteeredSearch(restarts=1, steps=20, batch=16),
         printed={"steps": 20, "pretraining": 20, "batch": 16},

@@ -8,7 +8,7 @@ that only the image's own trigger fires.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -20,14 +20,13 @@ from data_prep.attack import Attack, Trainer
 from data_prep.batches import batches
 from data_prep.contract import Split
 from data_prep.threat import Backdoored
-from drmguard_tf.generator import light_generator, paper_generator
+from drmguard_tf.generator import paper_generator
 from drmguard_tf.optimizers import Adam
 from drmguard_tf.training import Phases, TrainingStep
 
 GENERATORS: dict[str, Callable[..., tf.keras.Model]] = {
     "paper": paper_generator,
     "narrow": partial(paper_generator, width=8),
-    "light": light_generator,
 }
 
 
@@ -61,11 +60,6 @@ class InputAware(Attack):
     mask_weight: float = 100.0  # the original's
     diversity: float = 1.0  # the original's
     cleared: bool = True
-
-    def __repr__(self) -> str:
-        """Without milestones as before there were any: models in stores are named by it."""
-        shown = [field for field in fields(self) if "milestones" not in field.name or getattr(self, field.name)]
-        return f"InputAware({', '.join(f'{field.name}={getattr(self, field.name)!r}' for field in shown)})"
 
     def __post_init__(self) -> None:
         if self.generator not in GENERATORS:

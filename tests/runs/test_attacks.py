@@ -25,7 +25,7 @@ from runs.presets import PRESETS
 from tests.drmguard_tf import tiny
 
 TARGET = (0.1, -0.2)
-LIGHT = InputAware(generator="light", mask_steps=2)
+NARROW = InputAware(generator="narrow", mask_steps=2)
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +52,11 @@ def _options(attack: str, **changed) -> training.TrainOptions:
 @pytest.fixture
 def stored(home):
     """An input-aware model as the store keeps it."""
-    return cases.train(_case(LIGHT), home)
+    return cases.train(_case(NARROW), home)
 
 
 def test_a_learned_trigger_is_kept_and_comes_back(stored, home):
-    case, model = _case(LIGHT), safety.load_model(stored / "model.h5")
+    case, model = _case(NARROW), safety.load_model(stored / "model.h5")
     known = case.backdoored(model, stored)
     test = case.source.parts(home, workers=1).test
     recorded = store.read_json(stored / "train.json")["metrics"]
@@ -143,7 +143,7 @@ def test_architecture_and_early_stop_reach_the_training(home):
     )
     with pytest.raises(ValueError, match="unknown architecture 'resnet'; there are resnet18"):
         training.case_of(_options("badnets", architecture="resnet"))
-    case, told = _case(LIGHT), []
+    case, told = _case(NARROW), []
     parts = case.source.parts(home, workers=1)
     cases.fit(case, parts, told.append, early_stop=EarlyStop(window=1, patience=1, least=0.99))
     assert told == [1, 3]  # the second loss is no hundredth of the first, so the third step is skipped
@@ -165,7 +165,7 @@ def test_photographs_are_augmented_and_heads_are_not(tmp_path):
 
 @pytest.mark.parametrize("cleared", [True, False])
 def test_an_interrupted_input_aware_training_ends_bit_equal(cleared, tmp_path):
-    attack, target = replace(LIGHT, cleared=cleared), np.float32(TARGET)
+    attack, target = replace(NARROW, cleared=cleared), np.float32(TARGET)
 
     def journals(part: str) -> DiskJournal:
         return DiskJournal(tmp_path / part, seconds=0)
