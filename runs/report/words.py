@@ -161,7 +161,7 @@ def _begun(verdict: Mapping[str, Any]) -> str:
     """What the search began with, a sentence after a space; nothing where it began by chance."""
     run = deciding_run(verdict)
     if run.get("woken"):
-        found = f"inside the model: channel {run['woken']} rests on benign images and can decide alone"
+        found = f"inside the model: channel {run['woken']} rests on benign images and all but decides alone"
     elif run.get("square"):
         found = f"as a square of one colour, {run['square']}, which brings the answers together by itself"
     else:
