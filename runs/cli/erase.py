@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -13,6 +14,16 @@ from runs.cli.options import bar, images_option, new_out_option, preset_option, 
 from runs.cli.rivals import RIVALS, erase_rival
 
 CLASS_ATTACKS = ("badnets", "clean-label", "trojaning", "watermark", "sig", "steganography")
+
+_USED_BY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("input_range", "mean", "std", "weight", "tolerance", "renewed", "iterations"), ("dhbe",)),
+    "trigger_size": ("dhbe", "gdm"),
+    **dict.fromkeys(("images", "tensorboard"), ("dhbe", *RIVALS)),
+    "benign": ("gdm", *RIVALS),
+    "target": ("gdm", "neural-cleanse"),
+    "epochs": ("gdm",),
+    **dict.fromkeys(("share", "recipe"), RIVALS),
+}
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: Optional[str]) -> Optional[tuple[float, ...]]:
@@ -70,27 +81,13 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 @refusing
 def erase(
     model: Path,
-    input_range: Optional[str],
-    mean: Optional[tuple[float, ...]],
-    std: Optional[tuple[float, ...]],
     method: str,
-    benign: Optional[str],
-    share: Optional[float],
-    target: Optional[int],
-    images: Optional[str],
-    recipe: Optional[str],
-    weight: Optional[float],
-    tolerance: Optional[float],
-    renewed: Optional[int],
-    trigger_size: Optional[int],
-    epochs: Optional[int],
-    iterations: Optional[int],
     test: Optional[str],
     attack: Optional[Path],
-    tensorboard: Optional[Path],
     preset: str,
     seed: int,
     out: Path,
+    **own: Any,
 ) -> None:
     """Erase a backdoor from a classifier: without any data (DHBE), or with benign images (the other methods).
 
@@ -102,41 +99,50 @@ def erase(
     An interrupted run goes on where it was when the same command is given again.
     What has been measured is in MEASURED.md; paper has not been run. Measure the result (--test).
     """
-    unused: dict[str, Any] = {"--input-range": input_range, "--mean": mean, "--std": std, "--weight": weight}
-    unused |= {"--iterations": iterations, "--renewed": renewed, "--tolerance": tolerance}
+    given = _given(method, own)
     if method in RIVALS:
-        unused |= {"--trigger-size": trigger_size, "--epochs": epochs}
-        return erase_rival(
-            model, method, benign, images, recipe, share, target, test, attack, tensorboard, preset, seed, out, unused
-        )
-    if method == "gdm" or benign is not None:
+        erase_rival(model, method, test, attack, preset, seed, out, **given)
+    elif method == "gdm":
         from runs.cli.triggers import erase_gdm
 
-        unused.update(
-            {
-                "--tensorboard": tensorboard,
-                "--share": share,
-                "--images": images,
-                "--recipe": recipe,
-                "--method dhbe": method == "dhbe",
-            }
-        )
-        return erase_gdm(model, benign, target, trigger_size, epochs, test, attack, preset, seed, out, unused)
-    if share is not None:
-        raise ValueError("--share is of the benign images, and --method dhbe uses none")
-    if target is not None:
-        raise ValueError("--class belongs to --method gdm or neural-cleanse; dhbe looks at all classes at once")
-    if recipe is not None:
-        raise ValueError("--recipe belongs to the rivals: fine-tuning, fine-pruning, nad, mcr and neural-cleanse")
-    if epochs is not None:
-        raise ValueError("--epochs belongs to --method gdm; dhbe has --iterations")
+        erase_gdm(model, test, attack, preset, seed, out, **given)
+    else:
+        _erase_dhbe(model, test, attack, preset, seed, out, **given)
+
+
+def _given(method: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The given ones of the options that not every method has.
+
+    Raises:
+        ValueError: if the method has no use for one of them.
+    """
+    given = {name: value for name, value in own.items() if value is not None}
+    flags = {option.name: option.opts[0] for option in erase.params}
+    wrong = [f"{flags[name]} (for {', '.join(_USED_BY[name])})" for name in given if method not in _USED_BY[name]]
+    if wrong:
+        raise ValueError(f"--method {method} has no use for {', '.join(wrong)}")
+    return given
+
+
+def _erase_dhbe(
+    model: Path,
+    test: Optional[str],
+    attack: Optional[Path],
+    preset: str,
+    seed: int,
+    out: Path,
+    *,
+    input_range: Optional[str] = None,
+    mean: Optional[tuple[float, ...]] = None,
+    std: Optional[tuple[float, ...]] = None,
+    images: Optional[str] = None,
+    iterations: Optional[int] = None,
+    tensorboard: Optional[Path] = None,
+    **settings: Any,
+) -> None:
     from runs import classes, erasing
 
-    given: dict[str, Any] = {"weight": weight, "tolerance": tolerance, "renewed": renewed, "trigger_size": trigger_size}
-    options = replace(
-        classes.PRESETS[preset].erased(images or classes.PHOTOGRAPHS),
-        **{k: v for k, v in given.items() if v is not None},
-    )
+    options = replace(classes.PRESETS[preset].erased(images or classes.PHOTOGRAPHS), **settings)
     if iterations is not None:
         options = replace(options, epochs=iterations, iterations=1)
     white = {None: None, "0-1": 1.0, "0-255": 255.0}[input_range]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import click
 
@@ -54,27 +53,24 @@ def find_triggers(
 
 def erase_gdm(
     model: Path,
-    benign: Optional[str],
-    target: Optional[int],
-    trigger_size: Optional[int],
-    epochs: Optional[int],
     test: Optional[str],
     attack: Optional[Path],
     preset: str,
     seed: int,
     out: Path,
-    unused: Mapping[str, Any],
+    *,
+    benign: Optional[str] = None,
+    target: Optional[int] = None,
+    trigger_size: Optional[int] = None,
+    epochs: Optional[int] = None,
 ) -> None:
     """``erase --method gdm``.
 
     Raises:
-        ValueError: if an option is given that belongs to the other method, or benign images are missing.
+        ValueError: if benign images are missing.
     """
     from runs import trigger_finding
 
-    wrong = [name for name, value in unused.items() if value not in (None, False)]
-    if wrong:
-        raise ValueError(f"--benign belongs to --method gdm, which has no use for {', '.join(wrong)}")
     if benign is None:
         raise ValueError("--method gdm searches on benign images: name a table of classes with --benign")
     question = trigger_finding.TriggerOptions(model, benign, target, test, attack, seed)

@@ -120,8 +120,8 @@ def test_gdm_models_the_class_that_it_is_told(given, tmp_path):
         ("erase", ("--method", "gdm", "--benign", "FACES", "--trigger-size", "17"), "does not fit"),
         ("erase", ("--method", "gdm", "--benign", "FACES", "--mean", "0.5"), "no use for --mean"),
         ("erase", ("--method", "gdm", "--benign", "FACES", "--class", "3"), "classes 0 to 2"),
-        ("erase", ("--benign", "FACES"), "no use for --method dhbe"),
-        ("erase", ("--epochs", "2"), "dhbe has --iterations"),
+        ("erase", ("--benign", "FACES"), "--method dhbe has no use for --benign (for gdm, "),
+        ("erase", ("--epochs", "2"), "--method dhbe has no use for --epochs (for gdm)"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(given, tmp_path, command, extra, message):
