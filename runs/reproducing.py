@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # drawing is loaded by the experiments that draw
 
 Say = Callable[[str], None]
 
+_PUBLISHED = Path("measured")  # in a clone of the repository: the records of what we ran
+
 
 class Incomplete(RuntimeError):
     """Some jobs failed; what could be done is kept."""
@@ -124,7 +126,8 @@ def write_tables(name: str, options: Options, home: Path) -> tuple[list[tables.T
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(planned)} cases are not in {home}, '{missing[0]}' for one. "
-            f"{_how_to_run(name, options)}; or, for the tables of those that are there: --partial"
+            f"{_published(planned, home)}{_how_to_run(name, options)}; "
+            "or, for the tables of those that are there: --partial"
         )
     made, drawn = one.tables(found, options), one.figures(found, options)
 
@@ -151,7 +154,9 @@ def partial_tables(name: str, options: Options, home: Path) -> list[tables.Table
         return one.tables(found, options)
     share = f"{len(found)} of {len(planned)} cases"
     if not found:
-        raise ValueError(f"none of {len(planned)} cases is in {home}. {_how_to_run(name, options)}")
+        raise ValueError(
+            f"none of {len(planned)} cases is in {home}. {_published(planned, home)}{_how_to_run(name, options)}"
+        )
     try:
         made = one.tables(found, options)
     except (LookupError, ValueError) as error:  # what a table is about may be missing altogether
@@ -169,6 +174,16 @@ def _kept(name: str, options: Options, home: Path) -> tuple[Experiment, list[Job
     planned = one.plan(PRESETS[options.preset], options)
     records = {job: pipeline.record_of(home, job) for job in planned}
     return one, planned, {job: pipeline.result_of(record) for job, record in records.items() if record is not None}
+
+
+def _published(planned: list[Job], home: Path) -> str:
+    """That the published records have some of these cases, and how to see them; empty where they have none."""
+    from runs import jobs
+
+    there = sum(results.path_of(_PUBLISHED, jobs.key(job)).is_file() for job in planned)
+    if not there or home.resolve() == _PUBLISHED.resolve():
+        return ""
+    return f"The published records have {there} of them: --store {_PUBLISHED}. "
 
 
 def _how_to_run(name: str, options: Options) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runs import experiments
+from runs import experiments, jobs, results
 from runs.cli import main
+from runs.presets import PRESETS
 
 COMMAND = [sys.executable, "-c", "from runs.cli import main; main()", "reproduce"]
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
@@ -111,6 +112,20 @@ def test_a_part_of_the_cases_makes_tables_that_say_so(undisturbed, tmp_path):
     assert "Not the whole" not in complete.output and "wanet" in complete.output
 
 
+def test_where_the_published_records_have_cases_a_store_without_them_says_so(tmp_path, monkeypatch):
+    planned = experiments.experiment("smoke").plan(PRESETS["smoke"], experiments.Options("smoke"))
+    monkeypatch.chdir(tmp_path)
+    command = ("table", "smoke", "--preset", "smoke", "--store")
+    assert "published" not in _invoke(*command, "results").output
+    for job in planned[:2]:
+        results.write(Path("measured"), jobs.key(job), {"result": {}, "device": "any"})
+    for partial in ((), ("--partial",)):
+        told = _invoke(*command, "results", *partial).output
+        assert "The published records have 2 of them: --store measured. First: drmguard reproduce run smoke" in told
+    own = _invoke(*command, "measured").output
+    assert "1 of 3 cases are not in measured" in own and "published" not in own
+
+
 @pytest.mark.slow
 def test_the_report_shows_every_table(undisturbed):
     assert _invoke("report", "--store", undisturbed).exit_code == 0
@@ -134,9 +149,9 @@ def test_every_experiment_says_its_command_and_time(name):
 
 def test_a_dry_run_names_every_setting_and_does_nothing(tmp_path):
     result = _invoke("run", "smoke", "--preset", "smoke", "--store", tmp_path / "store", "--dry-run")
-    jobs = json.loads(result.output)
-    assert [job["settings"]["kind"] for job in jobs].count("Train") == 3
-    assert jobs[0]["settings"]["case"]["training"]["learning_rate"] == 0.002
+    planned = json.loads(result.output)
+    assert [job["settings"]["kind"] for job in planned].count("Train") == 3
+    assert planned[0]["settings"]["case"]["training"]["learning_rate"] == 0.002
     assert not (tmp_path / "store").exists()
 
 
@@ -165,8 +180,6 @@ def test_a_store_that_cannot_be_written(tmp_path):
 
 
 def test_a_full_disk(tmp_path, monkeypatch):
-    from runs import results
-
     def full(home, key, record):
         raise OSError(28, "No space left on device")
 
