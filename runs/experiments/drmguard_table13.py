@@ -4,8 +4,8 @@ ResNet18, ResNet34 and MobileNetV1 with the preset paper; narrow ones of the sam
 no figures of the paper beside them, so the paper's rows stand below. Gaze, as in the paper; 10 benign and 10 backdoored
 models of every network, controls of the same network. RE before and after and the gain over plain fine-tuning stand in
 every row of the mitigation. Aimed at: accuracy 0.95; AE at least 4 times its value before, DAE at most 1.5 times RE.
-With two models of a kind all are right; with the warp that cpu had until 2026-11-27 DAE was 1.8 to 2.1 times RE, with
-that of now, run on the first network alone, 1.3 (MEASURED.md).
+With two models of a kind all are right, AE is 50 to 109 times its value before and DAE 1.2 to 1.3 times RE
+(MEASURED.md).
 
     drmguard reproduce run drmguard_table13 --preset cpu --models 3      3 networks, 6 scans and 3 fine-tunings each
     drmguard reproduce run drmguard_table13 --preset cpu --data TABLE    on an image table
