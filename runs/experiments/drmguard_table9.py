@@ -12,7 +12,7 @@ with both (MEASURED.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -27,6 +27,19 @@ from runs.presets import PRESETS, Preset
 from runs.tables import Table, paper
 
 _SHARES = {"a quarter of the benign set": 0.25, "half of the benign set": 0.5}
+
+_TERMS = {  # what the paper takes away: settings with it and without
+    "the RAV term": {"printed": "printed, without RAV", "steered": "steered, without RAV"},
+    "the momentum reverse trigger": {
+        "printed": "printed, without momentum reverse trigger",
+        "generator alone": "generator alone, without momentum reverse trigger",
+    },
+}
+_WHY = (
+    "Where as many are right without: controls are searched in the same way, so what a term makes cheaper for a "
+    "backdoored model it makes cheaper for them too, and a warp has no momentum reverse trigger. The printed search has "
+    "a constant, of models and images of the paper's size."
+)
 
 
 def variants(preset: Preset, options: Options) -> dict[str, tuple[Search, float]]:
@@ -104,7 +117,29 @@ def tables(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Table]
         "Printed: the constant 0.03; the others: thresholds calibrated with the same setting.",
         "The paper's benign sets are shares of its data that its text has lost.",
     )
-    return [Table("ablations", f"Ablations, preset {options.preset}", columns, rows, notes=notes)]
+    told = _without(rows, next(iter(variants(PRESETS[options.preset], options))))
+    return [Table("ablations", f"Ablations, preset {options.preset}", columns, rows, notes=(*notes, *told))]
+
+
+def _without(rows: Sequence[Mapping[str, Any]], printed: str) -> list[str]:
+    """Whether identification collapses without either term, as it does in the paper, and why where it does not.
+
+    Args:
+        rows: of the table.
+        printed: the printed search with all its terms.
+    """
+    counted = {row["setting"]: (row["tp"] + row["tn"], row["tp"] + row["fp"] + row["fn"] + row["tn"]) for row in rows}
+    said, as_many = [], False
+    for term, settings in _TERMS.items():
+        each = []
+        for name, without in settings.items():
+            whole, less = counted.get(printed if name == "printed" else name), counted.get(without)
+            if whole and less:
+                each.append(f"{name} {less[0]} of {less[1]} ({whole[0]} of {whole[1]})")
+                as_many |= less[0] * whole[1] >= whole[0] * less[1]
+        if each:
+            said.append(f"Right without {term}, and in brackets with it: {', '.join(each)}.")
+    return [*said, _WHY] if as_many else said
 
 
 def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figure]:

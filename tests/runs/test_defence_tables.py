@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drmguard_tf.ablations import PrintedWithoutMomentum, WithoutRav
+from drmguard_tf.ablations import PrintedWithoutMomentum, WithoutMomentum, WithoutRav
 from drmguard_tf.paper import PaperSearch
 from drmguard_tf.steered import SteeredSearch
 from runs import identification, jobs
@@ -208,6 +208,21 @@ def test_rows_of_table_9_by_hand():
     assert (collapsed["tp"], collapsed["fp"], collapsed["fn"], collapsed["tn"]) == (2, 2, 0, 0)
     assert collapsed["accuracy"].startswith("0.500") and collapsed["paper_accuracy"] == 0.5
     assert rows["steered"]["accuracy"].startswith("1.000") and rows["steered"]["met"] == 0.75
+    told = [note for note in table.notes if note.startswith("Right without")]
+    assert "without the RAV term" in told[0] and "printed 4 of 4 (4 of 4), steered 2 of 4 (4 of 4)." in told[0]
+    assert "printed 2 of 4 (4 of 4), generator alone 4 of 4 (4 of 4)." in told[1]
+    assert table.notes[-1].startswith("Where as many are right without")
+
+
+def test_table_9_gives_no_reason_where_identification_collapses():
+    found = {}
+    for job in drmguard_table9.plan(PRESET, OPTIONS):
+        blind = isinstance(job.search, (WithoutRav, PrintedWithoutMomentum, WithoutMomentum))
+        blind |= isinstance(job.search, PaperSearch) and not job.search.rav_weight
+        attack = type(job.case.attack).__name__ if job.case.attack else None
+        found[job] = _scan(attack, 2.0 if blind or attack else 0.5, runs=[{"met": True}])
+    notes = drmguard_table9.tables(found, OPTIONS)[0].notes
+    assert sum("2 of 4 (4 of 4)" in note for note in notes) == 2 and not any("as many" in note for note in notes)
 
 
 @pytest.mark.parametrize("number", [5, 6, 9])
