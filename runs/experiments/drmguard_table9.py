@@ -37,8 +37,8 @@ _TERMS = {  # what the paper takes away: settings with it and without
 }
 _WHY = (
     "Where as many are right without: controls are searched in the same way, so what a term makes cheaper for a "
-    "backdoored model it makes cheaper for them too, and a warp has no momentum reverse trigger. The printed search has "
-    "a constant, of models and images of the paper's size."
+    "backdoored model it makes cheaper for them too, and a warp has no momentum reverse trigger. The printed search "
+    "has a constant, of models and images of the paper's size."
 )
 
 
