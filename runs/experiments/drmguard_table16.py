@@ -1,7 +1,7 @@
 """DRMGuard, Table 16 (App. A.8): a larger set, 30 benign models and 30 of WaNet.
 
 Gaze, as in the paper. The first ten of each kind are those of drmguard_table3, so a store that has these needs 40
-models more. Aimed at: accuracy 0.95 or more, AUC 0.98 or more. With 20 of each both are 1.00 (MEASURED.md).
+models more. Aimed at: accuracy 0.95 or more, AUC 0.98 or more. Both are 1.00 (MEASURED.md).
 
     drmguard reproduce run drmguard_table16 --preset cpu                 60 trainings, 60 scans
     drmguard reproduce run drmguard_table16 --preset cpu --data TABLE    on an image table
