@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # drawing is loaded by the experiments that draw
 
 Say = Callable[[str], None]
 
-_PUBLISHED = Path("measured")  # in a clone of the repository: the records of what we ran
+PUBLISHED = Path("measured")  # in a clone of the repository: the records of what we ran
 
 
 class Incomplete(RuntimeError):
@@ -180,10 +180,10 @@ def _published(planned: list[Job], home: Path) -> str:
     """That the published records have some of these cases, and how to see them; empty where they have none."""
     from runs import jobs
 
-    there = sum(results.path_of(_PUBLISHED, jobs.key(job)).is_file() for job in planned)
-    if not there or home.resolve() == _PUBLISHED.resolve():
+    there = sum(results.path_of(PUBLISHED, jobs.key(job)).is_file() for job in planned)
+    if not there or home.resolve() == PUBLISHED.resolve():
         return ""
-    return f"The published records have {there} of them: --store {_PUBLISHED}. "
+    return f"The published records have {there} of them: --store {PUBLISHED}. "
 
 
 def _how_to_run(name: str, options: Options) -> str:

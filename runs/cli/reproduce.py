@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 import click
+from click.core import ParameterSource
 
 from data_prep.cores import cores
 from runs import experiments
-from runs.cli.options import preset_option, refusing, strategy_option, workers_option
+from runs.cli.options import preset_option, refusing, say, strategy_option, workers_option
 
 
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,9 +119,14 @@ def table(
     \b
     Example:  drmguard reproduce table first_light --preset cpu --format csv
               drmguard reproduce table drmguard_table5 --preset cpu --partial
+    In a clone where nothing has been run, and without --store, these are the published records in measured/.
     """
     from runs import reproducing, tables
 
+    chosen = click.get_current_context().get_parameter_source("home") is not ParameterSource.DEFAULT
+    if not chosen and not home.exists() and reproducing.PUBLISHED.is_dir():
+        say(f"there is no {home} yet, so these are the published records in {reproducing.PUBLISHED}")
+        home = reproducing.PUBLISHED
     options = experiments.Options(preset, data, models)
     if partial:
         made = reproducing.partial_tables(name, options, home)

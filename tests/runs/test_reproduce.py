@@ -127,6 +127,20 @@ def test_where_the_published_records_have_cases_a_store_without_them_says_so(tmp
 
 
 @pytest.mark.slow
+def test_without_a_store_of_its_own_a_clone_shows_the_published_records_and_says_so(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ("table", "smoke", "--preset", "smoke")
+    assert "3 of 3 cases are not in results" in _invoke(*command).output
+    shutil.copytree(undisturbed / "cases", tmp_path / "measured" / "cases")
+    shown = _invoke(*command)
+    assert shown.exit_code == 0 and "wanet" in shown.output, shown.output
+    assert "there is no results yet, so these are the published records in measured" in shown.output
+    assert "3 of 3 cases are not in results" in _invoke(*command, "--store", "results").output
+    (tmp_path / "results").mkdir()
+    assert "3 of 3 cases are not in results" in _invoke(*command).output
+
+
+@pytest.mark.slow
 def test_the_report_shows_every_table(undisturbed):
     assert _invoke("report", "--store", undisturbed).exit_code == 0
     page = (undisturbed / "report.html").read_text()
