@@ -36,9 +36,9 @@ _TERMS = {  # what the paper takes away: settings with it and without
     },
 }
 _WHY = (
-    "Where as many are right without: controls are searched in the same way, so what a term makes cheaper for a "
-    "backdoored model it makes cheaper for them too, and a warp has no momentum reverse trigger. The printed search "
-    "has a constant, of models and images of the paper's size."
+    "Where as many are right without: controls are searched in the same way, so a term helps only if it makes a "
+    "backdoored model cheaper than it makes them, and a warp has no momentum reverse trigger. The printed search has a "
+    "constant, of models and images of the paper's size."
 )
 
 
