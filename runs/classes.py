@@ -137,7 +137,7 @@ PRESETS = {
         _DIGITS,
         _attacks(1500, _NARROW),  # a crop spares the corner in a third of the samples, and there are few epochs
         _on_digits(300),
-        replace(_BRIEF, epochs=12, weight=0.5),
+        replace(_BRIEF, epochs=12, weight=0.5, learning_rate=2e-4),
         _ERASING_DIGITS,
     ),
     "smoke": ClassPreset(

@@ -127,7 +127,9 @@ def test_commands_and_presets_know_the_same_rivals():
 
 def test_the_preset_paper_is_the_paper_s_and_digits_are_not_mirrored():
     kinds = (FineTuning, FinePruning, AttentionDistillation, ModeConnectivity, NeuralCleanse)
-    assert list(rivals.rivals("paper", digits=False).values()) == [kind() for kind in kinds]
+    curve = ModeConnectivity()
+    faster = {ModeConnectivity: replace(curve, tuning=replace(curve.tuning, learning_rate=0.1))}  # EQUATIONS.md, 20
+    assert list(rivals.rivals("paper", digits=False).values()) == [faster.get(kind, kind()) for kind in kinds]
     on_digits = rivals.rivals("paper", digits=True)
     assert on_digits["fine-tuning"].tuning == replace(Tuning(), crop=1, flip=False)
     tunings = [on_digits[name].tuning for name in ("fine-pruning", "mcr", "neural-cleanse")]

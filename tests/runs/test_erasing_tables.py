@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,6 +221,17 @@ def test_the_rates_of_two_cores_reach_where_its_suspects_lose_their_backdoor():
     jobs = [getattr(job, "erasing", job) for job in experiment("dhbe_figure3").plan(None, Options("cpu"))]
     rates = {job.method.tuning.learning_rate for job in jobs if type(job.method).__name__ == "FineTuning"}
     assert rates == {0.01, 0.03, 0.05, 0.07}
+
+
+@pytest.mark.parametrize(
+    "preset, data, times", [("cpu", Path("batches"), 10), ("cpu", None, 1), ("paper", Path("a"), 1)]
+)
+def test_tables_that_were_measured_at_the_former_rate_keep_it_where_it_was_another(preset, data, times):
+    options = Options(preset, data=data)
+    now, then = erasing_tables.erasing(options), erasing_tables.faster_erasing(options)
+    assert then == replace(now, learning_rate=then.learning_rate)
+    assert then.learning_rate == pytest.approx(times * now.learning_rate)
+    assert erasing_tables.methods(options)["DHBE"] == then
 
 
 def test_the_figure_sweeps_rates_shares_and_subsets():
