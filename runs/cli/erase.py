@@ -16,7 +16,8 @@ from runs.cli.rivals import RIVALS, erase_rival
 CLASS_ATTACKS = ("badnets", "clean-label", "trojaning", "watermark", "sig", "steganography")
 
 _USED_BY: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("input_range", "mean", "std", "weight", "tolerance", "renewed", "iterations"), ("dhbe",)),
+    **dict.fromkeys(("input_range", "mean", "std", "weight", "tolerance"), ("dhbe",)),
+    **dict.fromkeys(("renewed", "learning_rate", "iterations"), ("dhbe",)),
     "trigger_size": ("dhbe", "gdm"),
     **dict.fromkeys(("images", "tensorboard"), ("dhbe", *RIVALS)),
     "benign": ("gdm", *RIVALS),
@@ -66,6 +67,9 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 )
 @click.option(
     "--renewed", type=click.IntRange(min=0), help="Iterations after which triggers are sought anew; 0: never."
+)
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Of the student. Default: preset's."
 )
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
 @click.option(

@@ -1,9 +1,9 @@
 """DHBE, Fig. 10: what the learning rate does to ACC and ASR; the generators' rates go with the student's.
 
-A tenth of the rates that most tables have to twice as much, which are the paper's 0.01 to 0.2 with the preset paper; with
-cpu the least is its own on photographs. BadNets, 3 px.
-On the embedded digits, or with --data on CIFAR-10 in its python batches. Expected: the same ACC and ASR over the whole
-range; on CIFAR-10 ACC is a little higher at lower rates, on digits a tenth unlearns too little (MEASURED.md).
+A tenth of the rates that most tables have to twice as much, which are the paper's 0.01 to 0.2 with the preset paper;
+with cpu the least is its own on photographs. BadNets, 3 px. On the embedded digits, or with --data on CIFAR-10 in its
+python batches. Expected: the same ACC and ASR over the whole range; on CIFAR-10 ACC is a little higher at lower rates,
+on digits a tenth unlearns too little (MEASURED.md).
 
     drmguard reproduce run dhbe_figure10 --preset cpu                               digits, 3 suspects, 5 rates
     drmguard reproduce run dhbe_figure10 --preset cpu --data cifar-10-batches-py

@@ -20,7 +20,7 @@ from runs.erasing import EraseOptions
 from runs.report.erasing import ErasingPage, Pictures, Row, render
 
 layers = tf.keras.layers
-SHORT = ("--preset", "smoke", "--iterations", "2", "--renewed", "1", "--tolerance", "0.5")
+SHORT = ("--preset", "smoke", "--iterations", "2", "--renewed", "1", "--tolerance", "0.5", "--learning-rate", "0.01")
 
 
 def _model(*first, shape=(16, 16, 3), ending="softmax", outputs=3) -> tf.keras.Model:
@@ -63,7 +63,7 @@ def test_the_folder_holds_model_export_record_and_report(erased):
     record = json.loads((out / "erase.json").read_text())
     assert record["domain"]["mean"] == [0.5] * 3 and "normalising layer" in record["domain"]["source"]
     assert record["outputs_compared"] == "before the softmax"
-    assert (record["erasing"]["renewed"], record["erasing"]["tolerance"]) == (1, 0.5)
+    assert [record["erasing"][name] for name in ("renewed", "tolerance", "learning_rate")] == [1, 0.5, 0.01]
     before, after = record["metrics"]["before"], record["metrics"]["after"]
     assert before["acc"] == 1 and before["counted"] == after["counted"] > 0
 
