@@ -68,9 +68,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: Optional
 @click.option(
     "--renewed", type=click.IntRange(min=0), help="Iterations after which triggers are sought anew; 0: never."
 )
-@click.option(
-    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Of the student. Default: preset's."
-)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Of the student. Default: preset's.")
 @click.option("--trigger-size", type=click.IntRange(min=3), help="Side of the generated triggers, pixels.")
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="For gdm: of the retraining. Default: preset's; the paper: 20."
