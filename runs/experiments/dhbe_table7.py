@@ -2,7 +2,7 @@
 
 On the embedded digits, or with --data on CIFAR-10 in its python batches (the paper's data). Aimed at: ASR 5 % or less
 and ACC at most one point lower for every class. On digits ASR is 1 % in the mean of nine, 8 % at most (MEASURED.md);
-on CIFAR-10 0.5 %, 0.8 at most.
+on CIFAR-10 0.4 %, 1.2 at most, and ACC half a point lower at most.
 
     drmguard reproduce run dhbe_table7 --preset cpu --data cifar-10-batches-py     9 suspects with --models 1
     drmguard reproduce run dhbe_table7 --preset cpu                                digits
