@@ -160,6 +160,7 @@ def summary(found: Mapping[Job, dict[str, Any]], named: Mapping[str, Method], ti
 def _notes(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[Erase, dict[str, Any]]]) -> tuple[str, ...]:
     untold = [row for row in rows[1:] if not row["method"].endswith(_TOLD)]
     images = {result["images"] for job, result in pairs if result["images"]}
+    rates = sorted({job.method.learning_rate for job, _ in pairs if isinstance(job.method, DHBE)})
     told = "none is here"
     if len(untold) < len(rows) - 1:
         told = (
@@ -169,6 +170,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[Erase, dict[
         f"The highest mean ACC of the methods with a mean ASR of 5 % or less has {_best(untold)}.",
         f"The lowest mean ASR with nine triggers has {_steadiest(untold)}.",
         f"Images of the defender: {', '.join(map(str, sorted(images))) or 'none'}; DHBE has none.",
+        f"DHBE's learning rate: {', '.join(f'{rate:g}' for rate in rates) or 'it is not here'}.",
         "Means over suspects.",
         f"The paper's targeted methods are told the attacked class; {told}.",
         "The paper: three attacks with three trigger sizes each on CIFAR-10, one model each.",

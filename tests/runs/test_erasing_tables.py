@@ -191,11 +191,12 @@ def test_told_methods_compete_in_a_note_of_their_own():
     }
     table = erasing_tables.summary(found, named, "t")
     assert "has DHBE." in table.notes[0] and "has DHBE;" in table.notes[1]
-    assert "with those, GDM, told has the highest, and the lowest with nine triggers GDM, told;" in table.notes[4]
-    assert "Table 6, GDM, told" in table.notes[4]
+    assert "with those, GDM, told has the highest, and the lowest with nine triggers GDM, told;" in table.notes[5]
+    assert table.notes[3] == f"DHBE's learning rate: {named['DHBE'].learning_rate:g}."
+    assert "Table 6, GDM, told" in table.notes[5]
     assert [(row["amplified"], row["paper_amplified"]) for row in table.rows[2:]] == [(10, 11.63), (30, 1.20)]
     assert [row["paper_acc"] for row in table.rows[1:3]] == [None, paper("dhbe_table3")["mean GDM", "acc"]]
-    assert "none is here" in erasing_tables.summary(found, {"DHBE": told["DHBE"]}, "t").notes[4]
+    assert "none is here" in erasing_tables.summary(found, {"DHBE": told["DHBE"]}, "t").notes[5]
 
 
 def test_the_paper_s_means_are_those_of_its_rows():
