@@ -33,7 +33,7 @@ def rivals(preset: str, *, digits: bool) -> dict[str, Rival]:
     """
     tuning, curve, search = _tuning(preset), ModeConnectivity(), NeuralCleanse()
     teacher = AttentionDistillation().teacher
-    if preset == "paper":  # has lost the rate; 0.01 leaves a backdoor there, 0.1 does not (EQUATIONS.md, 20)
+    if preset == "paper":  # the paper's text has lost the curve's rate; why this one: EQUATIONS.md, 20
         curve = replace(curve, tuning=replace(curve.tuning, learning_rate=0.1))
     if preset == "cpu":
         curve = replace(curve, tuning=replace(curve.tuning, epochs=40))

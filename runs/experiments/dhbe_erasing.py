@@ -56,5 +56,5 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _methods(options: Options) -> dict[str, Method]:
-    erasing = erasing_tables.faster_erasing(options)
+    erasing = erasing_tables.erasing_at_former_rate(options)
     return {"DHBE": erasing, "distillation alone": replace(erasing, weight=0.0)}

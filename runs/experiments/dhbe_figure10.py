@@ -51,7 +51,7 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _methods(options: Options) -> list[DHBE]:
-    erasing, factors = erasing_tables.faster_erasing(options), _FACTORS[options.preset]
+    erasing, factors = erasing_tables.erasing_at_former_rate(options), _FACTORS[options.preset]
     pairs = [
         [round(factor * rate, 9) for rate in (erasing.learning_rate, erasing.generator_rate)] for factor in factors
     ]

@@ -37,7 +37,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Every suspect with every size of generated triggers."""
     sizes = erasing_tables.SIZES[:1] if options.preset == "smoke" else erasing_tables.SIZES
     which = erasing_tables.suspects(options, ("badnets",), sizes, seeds=1)
-    erasing = erasing_tables.faster_erasing(options)
+    erasing = erasing_tables.erasing_at_former_rate(options)
     methods = [replace(erasing, trigger_size=size) for size in _GENERATED[options.preset]]
     return [Tried(Erase(suspect, method, seed=suspect.seed)) for suspect in which for method in methods]
 

@@ -32,7 +32,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Suspects by BadNets with three seeds."""
     seeds = 1 if options.preset == "smoke" else 3
     which = erasing_tables.suspects(options, ("badnets",), erasing_tables.SIZES[:1], seeds=seeds)
-    erasing = erasing_tables.faster_erasing(options)
+    erasing = erasing_tables.erasing_at_former_rate(options)
     return [Invert(suspect, rivals.inversion(options.preset), erasing, suspect.seed) for suspect in which]
 
 

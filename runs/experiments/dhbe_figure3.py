@@ -113,7 +113,7 @@ def _with_rate(options: Options, name: str, rate: float) -> Method:
 
 
 def _erasing(suspect: Implanted, options: Options) -> Erase:
-    return Erase(suspect, erasing_tables.faster_erasing(options))
+    return Erase(suspect, erasing_tables.erasing_at_former_rate(options))
 
 
 def _results(

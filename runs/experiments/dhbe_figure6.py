@@ -39,7 +39,7 @@ _ALONE = "distillation alone"
 def plan(preset: Preset, options: Options) -> list[Job]:
     """Every suspect by DHBE, by GDM, which is told the class or is not, and by distillation alone."""
     named = {name: method for name, method in erasing_tables.with_told(options).items() if name in _METHODS}
-    erasing = erasing_tables.faster_erasing(options)
+    erasing = erasing_tables.erasing_at_former_rate(options)
     jobs: list[Job] = []
     for suspect in _suspects(options):
         jobs += erasing_tables.erasings([suspect], named)

@@ -38,7 +38,7 @@ def plan(preset: Preset, options: Options) -> list[Job]:
     """Every suspect with every weight."""
     seeds = 1 if options.preset == "smoke" else 3
     which = erasing_tables.suspects(options, ("badnets",), erasing_tables.SIZES[:1], seeds=seeds)
-    erasing = erasing_tables.faster_erasing(options)
+    erasing = erasing_tables.erasing_at_former_rate(options)
     methods = [replace(erasing, weight=weight) for weight in _weights(options).values()]
     return [Tried(Erase(suspect, method, seed=suspect.seed)) for method in methods for suspect in which]
 
@@ -56,7 +56,7 @@ def figures(found: Mapping[Job, dict[str, Any]], options: Options) -> list[Figur
 
 
 def _weights(options: Options) -> dict[str, float]:
-    erasing = erasing_tables.faster_erasing(options)
+    erasing = erasing_tables.erasing_at_former_rate(options)
     unweighted = {"0": _HARDLY} if erasing.batch_statistics else {}
     weights = [round(factor * erasing.weight, 9) for factor in _FACTORS[options.preset]]
     return {"alone": 0.0, **unweighted, **{f"{weight:g}": weight for weight in weights}}

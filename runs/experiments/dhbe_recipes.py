@@ -74,7 +74,7 @@ def _settings(options: Options) -> dict[Job, dict[str, Value]]:
                 row: dict[str, Value] = {"method": text, "whose": whose, "share": 100 * share}
                 found[job] = {**row, **(printed if whose == _THEIRS else {})}
         printed = {f"paper_{key}": published.get(("BadNets 1 DHBE", key)) for key in ("acc", "asr")}
-        last = Erase(suspect, erasing_tables.faster_erasing(options), None, suspect.seed)
+        last = Erase(suspect, erasing_tables.erasing_at_former_rate(options), None, suspect.seed)
         found[last] = {"method": "DHBE", "whose": "ours", "share": None, **printed}
     return found
 

@@ -229,7 +229,7 @@ def test_the_rates_of_two_cores_reach_where_its_suspects_lose_their_backdoor():
 )
 def test_tables_that_were_measured_at_the_former_rate_keep_it_where_it_was_another(preset, data, times):
     options = Options(preset, data=data)
-    now, then = erasing_tables.erasing(options), erasing_tables.faster_erasing(options)
+    now, then = erasing_tables.erasing(options), erasing_tables.erasing_at_former_rate(options)
     assert then == replace(now, learning_rate=then.learning_rate)
     assert then.learning_rate == pytest.approx(times * now.learning_rate)
     assert erasing_tables.methods(options)["DHBE"] == then
